@@ -1,0 +1,45 @@
+# The only commands to remember: make start | test | check | fix | bench | stop.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: start test check fix bench stop install demo-weld
+
+start: install            ## set everything up and start the workstation; Ctrl-C stops it
+	@$(BIN)/arm up
+
+stop:                     ## stop a workstation started elsewhere with the same ARM_HOME
+	@$(BIN)/arm down
+
+install: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip sync --quiet requirements.lock
+	@$(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $(STAMP)
+
+test: install check       ## lint, types, import rules, then every test
+	@$(BIN)/python -m pytest
+
+check: install
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/codespell
+
+fix: install
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: install            ## every benchmark, each comparable to its peers
+	@$(BIN)/python -m benchmarks
+
+demo-weld: install        ## import the real weld data, train, test, print mAP
+	@$(BIN)/python -m benchmarks.demo_weld
+
+lock:                     ## rewrite requirements.lock after a change of pyproject.toml
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --no-header --no-annotate --python-version 3.11 --quiet -o requirements.lock

@@ -1,0 +1,1 @@
+"""The Streamlit shell: navigation, HTTP client, languages, components. Screens are in pages/."""

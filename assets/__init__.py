@@ -1,0 +1,1 @@
+"""Logo, theme, languages and the generator of demonstration data."""

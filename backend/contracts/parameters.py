@@ -1,0 +1,29 @@
+"""Typed parameters of a solution: what the form shows and what a script receives."""
+
+from typing import Literal
+
+from backend.contracts.base import Contract
+
+ParameterType = Literal["int", "float", "bool", "str", "choice"]
+ParameterValue = bool | int | float | str
+ParameterValues = dict[str, dict[str, ParameterValue]]
+
+
+class Parameter(Contract):
+    """One parameter. `minimum` and `maximum` are inclusive and belong to numbers; `choices` belong to `choice`."""
+
+    group: str = "basic params"
+    name: str
+    type: ParameterType
+    default: ParameterValue
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    description: str = ""
+
+
+class ParameterSchema(Contract):
+    """Parameters of the two launch files, in the order in which the form shows them."""
+
+    train: tuple[Parameter, ...] = ()
+    test: tuple[Parameter, ...] = ()

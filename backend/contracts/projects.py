@@ -1,0 +1,110 @@
+"""Projects (working copies of a solution's code and settings) and solutions (exported, immutable, versioned)."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from backend.contracts.base import Contract
+from backend.contracts.parameters import ParameterSchema
+
+
+class CodeFile(Contract):
+    """One file of a solution: POSIX path relative to its root and the sha256 of its bytes."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+class Code(Contract):
+    """A code tree; `sha256` is the hash of its manifest, so equal trees have equal hashes. An empty tree has no files."""
+
+    sha256: str = ""
+    files: tuple[CodeFile, ...] = ()
+
+
+class Project(Contract):
+    """A working copy. `train_file` and `test_file` are paths in `code`, empty until chosen."""
+
+    id: str
+    name: str
+    description: str = ""
+    code: Code = Code()
+    train_file: str = ""
+    test_file: str = ""
+    arguments: str = ""
+    device: str = "cpu"
+    parameters: ParameterSchema = ParameterSchema()
+    created_at: datetime
+    updated_at: datetime
+
+
+class ProjectCreate(Contract):
+    """A new, empty project."""
+
+    name: str = Field(min_length=1, max_length=200)
+    description: str = ""
+
+
+class ProjectUpdate(Contract):
+    """Fields to change; absent ones stay."""
+
+    name: str | None = Field(default=None, min_length=1, max_length=200)
+    description: str | None = None
+    train_file: str | None = None
+    test_file: str | None = None
+    arguments: str | None = None
+    device: str | None = None
+    parameters: ParameterSchema | None = None
+
+
+class FileText(Contract):
+    """A code file as text for viewing; `is_truncated` when it is longer than what is shown, `is_binary` when it is no UTF-8 text."""
+
+    path: str
+    text: str
+    is_truncated: bool = False
+    is_binary: bool = False
+
+
+class Weights(Contract):
+    """A weights file of an exported solution: format is `pytorch`, `onnx` or `checkpoint`."""
+
+    path: str
+    format: str
+    sha256: str
+    size_bytes: int
+
+
+class SolutionCreate(Contract):
+    """The export form of platform-spec S10. `train_run_id`, if given, adds that run's weights to the solution."""
+
+    project_id: str
+    name: str = Field(min_length=1, max_length=200)
+    train_file: str
+    test_file: str = ""
+    description: str = ""
+    main_file: str = ""
+    arguments: str = ""
+    device: str = "cpu"
+    train_run_id: str | None = None
+
+
+class Solution(Contract):
+    """An exported solution: immutable; exporting the same name again makes the next `version` (from 1)."""
+
+    id: str
+    name: str
+    version: int
+    description: str = ""
+    train_file: str
+    test_file: str = ""
+    main_file: str = ""
+    arguments: str = ""
+    device: str = "cpu"
+    code: Code
+    parameters: ParameterSchema
+    weights: tuple[Weights, ...] = ()
+    project_id: str
+    train_run_id: str | None = None
+    created_at: datetime

@@ -1,0 +1,233 @@
+"""Runs: one execution of a launch file, everything needed to repeat it, and everything it reported."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from backend.contracts.base import Contract, Reason
+from backend.contracts.datasets import SampleEntry, Split
+from backend.contracts.markup import Markup
+from backend.contracts.parameters import ParameterValues
+
+RunKind = Literal["train", "test"]
+RunState = Literal["created", "queued", "starting", "running", "finished", "failed", "stopped", "lost"]
+FINAL_STATES: frozenset[RunState] = frozenset({"finished", "failed", "stopped", "lost"})
+MessageLevel = Literal["info", "warning", "error"]
+MESSAGE_LEVELS: tuple[MessageLevel, ...] = ("info", "warning", "error")
+
+
+class Sample(Contract):
+    """What plays the role of train, val or test in a run: one split of one frozen dataset version."""
+
+    role: Split
+    dataset_id: str
+    version: int
+    split: Split
+
+
+class RunCreate(Contract):
+    """Start a run. `dataset_version` None freezes the dataset's current state first. Values missing in `params` take defaults.
+
+    `train_run_id` (for kind `test`) names the training run whose weights are tested.
+    `split_roles` says which split plays which role; absent roles play themselves.
+    """
+
+    project_id: str
+    kind: RunKind
+    params: ParameterValues = {}
+    dataset_id: str | None = None
+    dataset_version: int | None = None
+    split_roles: dict[Split, Split] = {}
+    device: str = "cpu"
+    arguments: str = ""
+    train_run_id: str | None = None
+    seed: int | None = None
+
+
+class RunTimings(Contract):
+    """Seconds from pressing Start to milestones, and the run's whole wall time; None until reached."""
+
+    queue_s: float | None = None
+    first_line_s: float | None = None
+    total_s: float | None = None
+
+
+class Run(Contract):
+    """A run as every page sees it. `reason` explains every final state; `progress` is 0..100."""
+
+    id: str
+    number: int
+    project_id: str
+    project_name: str
+    kind: RunKind
+    state: RunState
+    reason: Reason | None = None
+    entry_file: str
+    arguments: str = ""
+    device: str = "cpu"
+    params: ParameterValues = {}
+    samples: tuple[Sample, ...] = ()
+    code_sha256: str
+    train_run_id: str | None = None
+    weights: tuple[str, ...] = ()
+    seed: int | None = None
+    progress: float = 0
+    message_counts: dict[MessageLevel, int] = {}
+    exit_code: int | None = None
+    stderr_tail: str = ""
+    worker: str = ""
+    isolation: str = ""
+    is_stop_requested: bool = False
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    heartbeat_at: datetime | None = None
+    timings: RunTimings = RunTimings()
+
+
+class Message(Contract):
+    """One line of the information field; `time` is Unix seconds."""
+
+    time: float
+    level: MessageLevel
+    text: str
+
+
+class Series(Contract):
+    """One graph, columnar; equal lengths. `steps` is what the x axis shows: the iteration, or the epoch where iterations repeat."""
+
+    name: str
+    values: tuple[float | None, ...]
+    epochs: tuple[int, ...]
+    iters: tuple[int, ...]
+    steps: tuple[int, ...]
+    total: int
+
+
+class PointsReply(Contract):
+    """All graphs of a run, each downsampled to at most the number of points asked for. `version` changes when a point is added."""
+
+    version: int
+    series: tuple[Series, ...]
+
+
+class Metric(Contract):
+    """A test metric. `data` by kind:
+
+    table     {"columns": [str], "rows": [[cell]], "index": [str] | None}
+    matrix    {"values": [[float]], "row_labels": [str], "column_labels": [str]}
+    confusion {"values": [[int]], "labels": [str]}                 rows are the truth, columns the prediction
+    histogram {"counts": [float], "edges": [float]}                len(edges) == len(counts) + 1
+    """
+
+    name: str
+    kind: Literal["table", "matrix", "confusion", "histogram"]
+    data: dict[str, Any]
+    description: str = ""
+
+
+class Result(Contract):
+    """Predicted markup of one image, beside the truth it had when the run started (None where the image is unknown)."""
+
+    index: int
+    name: str
+    description: str
+    item_id: str | None
+    dataset_id: str | None
+    image: str | None
+    width: int | None
+    height: int | None
+    prediction: Markup
+    truth: Markup | None
+
+
+class ResultPage(Contract):
+    """A slice of results ordered by image name. `classes` lists every class met in predictions or truth of the run."""
+
+    results: tuple[Result, ...]
+    total: int
+    classes: tuple[str, ...] = ()
+
+
+class Artifact(Contract):
+    """A file that a run produced, complete and hash-checked. `kind`: pytorch, onnx, checkpoint, log or file."""
+
+    path: str
+    kind: str
+    sha256: str
+    size_bytes: int
+    created_at: datetime
+    info: dict[str, Any] = {}
+
+
+class Device(Contract):
+    """A compute device a live worker offers, e.g. `cpu` or `cuda:0`."""
+
+    name: str
+    title: str
+    worker: str
+
+
+# --- spoken only between the backend and its workers and agents -------------------------------------------------------
+
+
+class ClaimRequest(Contract):
+    """A worker asks for a run. `wait_s` is how long the answer may be held open (0..20)."""
+
+    worker: str
+    devices: tuple[Device, ...]
+    wait_s: float = 10
+
+
+class Claim(Contract):
+    """A run handed to a worker, with the token that is valid for this run only."""
+
+    run_id: str
+    token: str
+
+
+class RunSpec(Contract):
+    """Everything an agent needs to prepare the run folder."""
+
+    run: Run
+    code: dict[str, str]
+    """path -> sha256 of each code file"""
+    weights: dict[str, str]
+    """file name -> sha256 of each weights file handed in"""
+    classes: tuple[str, ...]
+    limits: dict[str, float] = {}
+
+
+class SampleManifest(Contract):
+    """The elements of one role of a run."""
+
+    role: Split
+    entries: tuple[SampleEntry, ...]
+
+
+class Heartbeat(Contract):
+    """The agent proves that it is alive; also the tail of stderr so far."""
+
+    stderr_tail: str = ""
+
+
+class AgentReply(Contract):
+    """The answer to heartbeats and batches. `accepted` is the offset up to which the named event file is stored."""
+
+    is_stop_requested: bool = False
+    accepted: int = 0
+
+
+class RunStarted(Contract):
+    """The script's process exists."""
+
+    pid: int
+    isolation: str
+
+
+class RunFinished(Contract):
+    """The script's process is gone. The agent says what happened; the backend decides only whether the arrow is legal."""
+
+    state: RunState
+    reason: Reason
+    exit_code: int | None = None
+    stderr_tail: str = ""
