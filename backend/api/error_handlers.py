@@ -1,0 +1,78 @@
+"""Maps the backend's errors to HTTP, once. The English sentences come from the same catalogue the UI translates with."""
+
+import json
+import logging
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+from backend.contracts.base import ErrorReply, Problem
+from backend.domain import errors
+
+STATUS: dict[type[errors.ArmError], int] = {
+    errors.NotFoundError: 404,
+    errors.InvalidInputError: 422,
+    errors.ConflictError: 409,
+    errors.TooLargeError: 413,
+    errors.NotAllowedError: 403,
+    errors.UnavailableError: 503,
+}
+CATALOGUE = Path(__file__).parents[2] / "assets" / "locales" / "en" / "errors.json"
+log = logging.getLogger(__name__)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every ArmError and every malformed request with an ErrorReply."""
+    app.add_exception_handler(errors.ArmError, _answer_arm_error)
+    app.add_exception_handler(RequestValidationError, _answer_malformed_request)
+    app.add_exception_handler(Exception, _answer_defect)
+
+
+def _answer_arm_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, errors.ArmError)
+    status = next(code for kind, code in STATUS.items() if isinstance(error, kind))
+    return _reply(status, error.code, error.params, error.problems)
+
+
+def _answer_malformed_request(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    problems = [
+        Problem(code="field_invalid", params={"field": ".".join(map(str, e["loc"])), "detail": e["msg"]})
+        for e in error.errors()
+    ]
+    return _reply(422, "request_invalid", {}, tuple(problems))
+
+
+def _answer_defect(request: Request, error: Exception) -> JSONResponse:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _reply(500, "internal_error", {"detail": f"{type(error).__name__}: {error}"[:500]}, ())
+
+
+def _reply(status: int, code: str, params: dict[str, Any], problems: tuple[Problem, ...]) -> JSONResponse:
+    body = ErrorReply(
+        code=code,
+        params=params,
+        message=sentence(code, "message", params),
+        hint=sentence(code, "hint", params),
+        problems=problems,
+    )
+    return JSONResponse(body.model_dump(mode="json"), status_code=status)
+
+
+def sentence(code: str, part: str, params: dict[str, Any]) -> str:
+    """The English `message` or `hint` of an error code, its holes filled."""
+    return _catalogue().get(f"error.{code}.{part}", code if part == "message" else "").format_map(_Holes(params))
+
+
+class _Holes(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return f"{{{key}}}"
+
+
+@cache
+def _catalogue() -> dict[str, str]:
+    return dict(json.loads(CATALOGUE.read_text(encoding="utf-8")))

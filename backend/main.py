@@ -1,0 +1,34 @@
+"""The REST API as one FastAPI application: `create_app(settings)`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, Depends, FastAPI
+
+from backend.api import error_handlers
+from backend.api.access import installation_only
+from backend.settings import Settings
+from backend.wiring import connect
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the application; stores are connected when it starts and released when it stops.
+
+    Raises ValueError when the installation's token is missing: without it anybody on this machine could run code.
+    """
+    if not settings.api_token:
+        raise ValueError("ARM_API_TOKEN is not set: start the workstation with `arm up`, or set a long random token")
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        connections = connect(settings)
+        app.state.connections = connections
+        yield
+        connections.close()
+
+    app = FastAPI(title="АРМ Разработчика", lifespan=lifespan)
+    app.state.settings = settings
+    error_handlers.install(app)
+    private = APIRouter(prefix="/api", dependencies=[Depends(installation_only)])
+    app.include_router(private)
+    return app

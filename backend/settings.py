@@ -1,0 +1,52 @@
+"""Reads the environment. Nothing else in the backend does."""
+
+from pathlib import Path
+
+from pydantic import Field, computed_field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every setting of the backend; each is the environment variable of its name in capitals with `ARM_` before it."""
+
+    model_config = SettingsConfigDict(env_prefix="ARM_", frozen=True)
+
+    home: Path = Field(default=Path("~/.arm"), description="the one data folder")
+    mongo_url: str | None = Field(default=None, description="MongoDB to use instead of the embedded one")
+    redis_url: str | None = Field(default=None, description="Redis to use instead of the embedded one")
+    objects_url: str | None = Field(default=None, description="where files live: a folder or s3://bucket/prefix")
+    database: str = Field(default="arm", description="name of the MongoDB database")
+    api_host: str = Field(default="127.0.0.1", description="address the REST API listens on")
+    api_port: int = Field(default=8600, description="port of the REST API")
+    ui_port: int = Field(default=8500, description="port of the pages")
+    api_token: str = Field(default="", description="the installation's token; `arm up` makes one")
+
+    archive_max_mb: int = Field(default=8192, description="largest unpacked size of an uploaded dataset, MB")
+    code_max_mb: int = Field(default=256, description="largest unpacked size of an uploaded solution, MB")
+    archive_max_files: int = Field(default=500_000, description="most files in an uploaded archive")
+    archive_max_ratio: int = Field(
+        default=200, description="largest unpacked : packed size of an archive and of its files"
+    )
+    image_max_megapixels: int = Field(default=200, description="largest image, megapixels")
+    artifact_max_mb: int = Field(default=16_384, description="largest file a run may hand over, MB")
+
+    lease_s: float = Field(default=30, description="a run whose agent was silent for so long is lost, s")
+    stop_grace_s: float = Field(default=10, description="between SIGTERM and SIGKILL, s")
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def home_dir(self) -> Path:
+        """`home` with `~` resolved."""
+        return self.home.expanduser().resolve()
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def objects_location(self) -> str:
+        """Where objects live: `objects_url`, or `objects/` in the data folder."""
+        return self.objects_url or str(self.home_dir / "objects")
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def api_url(self) -> str:
+        """Base address of the REST API as other parts on this machine reach it."""
+        return f"http://{self.api_host}:{self.api_port}/api"

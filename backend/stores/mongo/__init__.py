@@ -1,0 +1,1 @@
+"""MongoDB: one collection per file, indexes in indexes.py, driver errors translated in driver_errors.py."""

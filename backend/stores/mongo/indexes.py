@@ -1,0 +1,35 @@
+"""Every index of the database, in one list: a query without one of these is a mistake."""
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.database import Database
+
+INDEXES: dict[str, list[IndexModel]] = {
+    "datasets": [IndexModel([("created_at", DESCENDING)])],
+    "items": [
+        IndexModel([("dataset_id", ASCENDING), ("split_order", ASCENDING), ("name", ASCENDING)], unique=True),
+        IndexModel([("dataset_id", ASCENDING), ("classes", ASCENDING)]),
+    ],
+    "item_revisions": [IndexModel([("item_id", ASCENDING), ("revision", ASCENDING)], unique=True)],
+    "dataset_versions": [IndexModel([("dataset_id", ASCENDING), ("number", DESCENDING)], unique=True)],
+    "projects": [IndexModel([("updated_at", DESCENDING)])],
+    "solutions": [IndexModel([("name", ASCENDING), ("version", DESCENDING)], unique=True)],
+    "runs": [
+        IndexModel([("state", ASCENDING), ("queued_at", ASCENDING)]),
+        IndexModel([("project_id", ASCENDING), ("kind", ASCENDING), ("number", DESCENDING)]),
+        IndexModel([("number", DESCENDING)], unique=True),
+    ],
+    "run_points": [
+        IndexModel([("run_id", ASCENDING), ("series", ASCENDING), ("file", ASCENDING), ("offset", ASCENDING)])
+    ],
+    "run_messages": [IndexModel([("run_id", ASCENDING), ("level", ASCENDING), ("time", DESCENDING)])],
+    "run_metrics": [IndexModel([("run_id", ASCENDING), ("order", ASCENDING)])],
+    "results": [IndexModel([("run_id", ASCENDING), ("name", ASCENDING)], unique=True)],
+    "artifacts": [IndexModel([("run_id", ASCENDING), ("path", ASCENDING)], unique=True)],
+    "run_cursors": [IndexModel([("run_id", ASCENDING)])],
+}
+
+
+def ensure_indexes(database: Database[dict[str, object]]) -> None:
+    """Create what is missing; existing indexes are left alone."""
+    for collection, indexes in INDEXES.items():
+        database[collection].create_indexes(indexes)
