@@ -1,4 +1,7 @@
-"""Who may call what: the installation's token opens everything, a run's token only that run. Users and roles come later."""
+"""Who may call what: the installation's token opens everything, a run's token only that run.
+
+Users and roles come later.
+"""
 
 import hmac
 from collections.abc import Callable

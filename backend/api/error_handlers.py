@@ -1,4 +1,4 @@
-"""Maps the backend's errors to HTTP, once. The English sentences come from the same catalogue the UI translates with."""
+"""Maps the backend's errors to HTTP, once. English sentences come from the catalogue that the UI translates with."""
 
 import json
 import logging

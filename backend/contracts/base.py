@@ -26,7 +26,7 @@ class Problem(Reason):
 
 
 class ErrorReply(Contract):
-    """Body of every non-2xx answer. `message` and `hint` are English; a UI renders `code` + `params` in its language."""
+    """Body of every non-2xx answer. `message`, `hint` are English; a UI renders `code` + `params` in its own."""
 
     code: str
     params: dict[str, Any] = {}

@@ -18,7 +18,10 @@ class SplitCounts(Contract):
 
 
 class Dataset(Contract):
-    """A dataset as it is listed. `latest_version` is the newest frozen version; `is_changed` says that markup was edited since."""
+    """A dataset as it is listed.
+
+    `latest_version` is the newest frozen version; `is_changed` says that markup was edited since.
+    """
 
     id: str
     name: str
@@ -32,7 +35,7 @@ class Dataset(Contract):
 
 
 class DatasetItem(Contract):
-    """One image of a dataset: `image` is the sha256 of its file, `revision` counts saved states of the markup from 1."""
+    """One image of a dataset: `image` is its file's sha256, `revision` counts saved states of the markup from 1."""
 
     id: str
     dataset_id: str
@@ -55,7 +58,10 @@ class ItemPage(Contract):
 
 
 class ItemRevision(Contract):
-    """One saved state of an item's markup. `source` says where it came from: import, edit, or the run whose prediction was corrected."""
+    """One saved state of an item's markup.
+
+    `source` says where it came from: `import`, `edit`, or `run:<id>` when that run's prediction was corrected.
+    """
 
     item_id: str
     revision: int

@@ -1,4 +1,4 @@
-"""The platform's markup JSON: what is drawn on one image (platform-spec S9). Coordinates are pixels of the full image."""
+"""The platform's markup JSON: what is drawn on one image (platform-spec S9). Coordinates are pixels of the image."""
 
 from typing import Literal
 
@@ -15,7 +15,7 @@ class ImageReference(Contract):
 
 
 class Shape(Contract):
-    """A rectangle `[[x1, y1], [x2, y2]]` with x1 < x2 and y1 < y2; an image-level class has an empty shape (`type` None)."""
+    """A rectangle `[[x1, y1], [x2, y2]]`, x1 < x2 and y1 < y2; an image-level class has no shape (`type` None)."""
 
     type: Literal["rectangle"] | None = None
     exterior: tuple[tuple[float, float], ...] = ()

@@ -17,7 +17,7 @@ class CodeFile(Contract):
 
 
 class Code(Contract):
-    """A code tree; `sha256` is the hash of its manifest, so equal trees have equal hashes. An empty tree has no files."""
+    """A code tree; `sha256` is the hash of its manifest, so equal trees have equal hashes. Empty: no files."""
 
     sha256: str = ""
     files: tuple[CodeFile, ...] = ()
@@ -59,7 +59,10 @@ class ProjectUpdate(Contract):
 
 
 class FileText(Contract):
-    """A code file as text for viewing; `is_truncated` when it is longer than what is shown, `is_binary` when it is no UTF-8 text."""
+    """A code file as text for viewing.
+
+    `is_truncated` when it is longer than what is shown, `is_binary` when it is no UTF-8 text.
+    """
 
     path: str
     text: str

@@ -25,7 +25,9 @@ class Sample(Contract):
 
 
 class RunCreate(Contract):
-    """Start a run. `dataset_version` None freezes the dataset's current state first. Values missing in `params` take defaults.
+    """Start a run.
+
+    `dataset_version` None freezes the dataset's current state first. Values missing in `params` take defaults.
 
     `train_run_id` (for kind `test`) names the training run whose weights are tested.
     `split_roles` says which split plays which role; absent roles play themselves.
@@ -93,7 +95,7 @@ class Message(Contract):
 
 
 class Series(Contract):
-    """One graph, columnar; equal lengths. `steps` is what the x axis shows: the iteration, or the epoch where iterations repeat."""
+    """One graph, columnar; equal lengths. `steps` is the x axis: the iteration, or the epoch where iterations repeat."""
 
     name: str
     values: tuple[float | None, ...]
@@ -104,7 +106,7 @@ class Series(Contract):
 
 
 class PointsReply(Contract):
-    """All graphs of a run, each downsampled to at most the number of points asked for. `version` changes when a point is added."""
+    """All graphs of a run, each downsampled to the number of points asked for. A new point changes `version`."""
 
     version: int
     series: tuple[Series, ...]
@@ -225,7 +227,7 @@ class RunStarted(Contract):
 
 
 class RunFinished(Contract):
-    """The script's process is gone. The agent says what happened; the backend decides only whether the arrow is legal."""
+    """The script's process is gone. The agent says what happened; the backend decides whether the arrow is legal."""
 
     state: RunState
     reason: Reason
