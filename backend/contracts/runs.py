@@ -95,7 +95,7 @@ class Message(Contract):
 
 
 class Series(Contract):
-    """One graph, columnar; equal lengths. `steps` is the x axis: the iteration, or the epoch where iterations repeat."""
+    """One graph, columnar; equal lengths. `steps` is the x axis: iterations, or epochs where iterations repeat."""
 
     name: str
     values: tuple[float | None, ...]
