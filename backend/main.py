@@ -32,3 +32,8 @@ def create_app(settings: Settings) -> FastAPI:
     private = APIRouter(prefix="/api", dependencies=[Depends(installation_only)])
     app.include_router(private)
     return app
+
+
+def app_from_environment() -> FastAPI:
+    """The application for `uvicorn --factory backend.main:app_from_environment`."""
+    return create_app(Settings())

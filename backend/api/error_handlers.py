@@ -1,9 +1,6 @@
 """Maps the backend's errors to HTTP, once. English sentences come from the catalogue that the UI translates with."""
 
-import json
 import logging
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -12,6 +9,7 @@ from fastapi.responses import JSONResponse
 
 from backend.contracts.base import ErrorReply, Problem
 from backend.domain import errors
+from backend.sentences import sentence
 
 STATUS: dict[type[errors.ArmError], int] = {
     errors.NotFoundError: 404,
@@ -21,7 +19,6 @@ STATUS: dict[type[errors.ArmError], int] = {
     errors.NotAllowedError: 403,
     errors.UnavailableError: 503,
 }
-CATALOGUE = Path(__file__).parents[2] / "assets" / "locales" / "en" / "errors.json"
 log = logging.getLogger(__name__)
 
 
@@ -56,23 +53,8 @@ def _reply(status: int, code: str, params: dict[str, Any], problems: tuple[Probl
     body = ErrorReply(
         code=code,
         params=params,
-        message=sentence(code, "message", params),
-        hint=sentence(code, "hint", params),
+        message=sentence(f"error.{code}.message", params),
+        hint=sentence(f"error.{code}.hint", params),
         problems=problems,
     )
     return JSONResponse(body.model_dump(mode="json"), status_code=status)
-
-
-def sentence(code: str, part: str, params: dict[str, Any]) -> str:
-    """The English `message` or `hint` of an error code, its holes filled."""
-    return _catalogue().get(f"error.{code}.{part}", code if part == "message" else "").format_map(_Holes(params))
-
-
-class _Holes(dict[str, Any]):
-    def __missing__(self, key: str) -> str:
-        return f"{{{key}}}"
-
-
-@cache
-def _catalogue() -> dict[str, str]:
-    return dict(json.loads(CATALOGUE.read_text(encoding="utf-8")))

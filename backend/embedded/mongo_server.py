@@ -24,27 +24,40 @@ SMALL_AND_SAFE = (
 
 
 class MongoServer:
-    """A running mongod; `url` holds its credentials."""
+    """A mongod with a fixed port; `url` holds its credentials and stays valid over restarts."""
 
     def __init__(self, data_dir: Path, log_path: Path, secrets_dir: Path, ready_s: float = 60) -> None:
         """Start and wait until it answers. Raises UnavailableError when no binary is found or it does not come up."""
         binary = find_mongod()
         # Data files of one major version are not readable by another.
-        database_dir = data_dir / f"mongo-{binary.version.rpartition('.')[0]}"
-        database_dir.mkdir(parents=True, exist_ok=True)
-        wait_for_previous(database_dir / "mongod.lock", "mongod")
-        port = free_port()
+        self._database_dir = data_dir / f"mongo-{binary.version.rpartition('.')[0]}"
+        self._database_dir.mkdir(parents=True, exist_ok=True)
+        self._log_path = log_path
+        self._ready_s = ready_s
+        self._port = free_port()
+        self._password = read_or_make_secret(secrets_dir / "mongo-password")
+        self._argv = [
+            *(str(binary.path), "--dbpath", str(self._database_dir), "--bind_ip", "127.0.0.1"),
+            *("--port", str(self._port), "--nounixsocket", "--auth", *SMALL_AND_SAFE),
+        ]
         self.origin = f"MongoDB {binary.version} ({binary.origin})"
-        self._process = ChildProcess(
-            [
-                *(str(binary.path), "--dbpath", str(database_dir), "--bind_ip", "127.0.0.1", "--port", str(port)),
-                *("--nounixsocket", "--auth", *SMALL_AND_SAFE),
-            ],
-            log_path,
-        )
-        password = read_or_make_secret(secrets_dir / "mongo-password")
-        self.url = f"mongodb://{USER}:{password}@127.0.0.1:{port}/?authSource=admin&directConnection=true"
-        self._wait_until_ready(port, password, ready_s)
+        self.url = f"mongodb://{USER}:{self._password}@127.0.0.1:{self._port}/?authSource=admin&directConnection=true"
+        self.start()
+
+    def start(self) -> None:
+        """Start it (again, after it died) and wait until it answers."""
+        wait_for_previous(self._database_dir / "mongod.lock", "mongod")
+        self._process = ChildProcess(self._argv, self._log_path)
+        deadline = time.monotonic() + self._ready_s
+        while True:
+            try:
+                return _ensure_user(self._port, self._password)
+            except PyMongoError as error:
+                if self._process.exit_code() is not None or time.monotonic() > deadline:
+                    self.stop()
+                    detail = self._process.log_tail() or str(error)
+                    raise UnavailableError("mongod_did_not_start", log=str(self._log_path), detail=detail) from error
+                time.sleep(0.05)
 
     def exit_code(self) -> int | None:
         """Exit code, or None while it runs."""
@@ -53,20 +66,6 @@ class MongoServer:
     def stop(self) -> None:
         """Shut down cleanly."""
         self._process.stop(grace_s=20)
-
-    def _wait_until_ready(self, port: int, password: str, ready_s: float) -> None:
-        deadline = time.monotonic() + ready_s
-        while True:
-            try:
-                return _ensure_user(port, password)
-            except PyMongoError as error:
-                if self._process.exit_code() is not None or time.monotonic() > deadline:
-                    self.stop()
-                    detail = self._process.log_tail() or str(error)
-                    raise UnavailableError(
-                        "mongod_did_not_start", log=str(self._process.log_path), detail=detail
-                    ) from error
-                time.sleep(0.05)
 
 
 def _ensure_user(port: int, password: str) -> None:
