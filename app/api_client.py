@@ -1,0 +1,330 @@
+"""The only place where the UI speaks HTTP: one method per request of docs/rest-api.md, contracts in and out.
+
+The environment is read here and in app/server.py alone: ARM_API_URL (with /api) and ARM_API_TOKEN.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Literal, TypeVar
+from urllib.parse import quote
+
+import httpx
+import streamlit as st
+from pydantic import TypeAdapter, ValidationError
+
+from backend.contracts.base import Contract, ErrorReply, Problem
+from backend.contracts.datasets import (
+    Dataset,
+    DatasetItem,
+    DatasetVersion,
+    DatasetVersionCreate,
+    DemoImport,
+    FolderImport,
+    ItemPage,
+    ItemRevision,
+    MarkupUpdate,
+)
+from backend.contracts.projects import FileText, Project, ProjectCreate, ProjectUpdate, Solution, SolutionCreate
+from backend.contracts.runs import Artifact, Device, Message, Metric, PointsReply, ResultPage, Run, RunCreate
+
+DEFAULT_API_URL = "http://127.0.0.1:8600/api"
+UPLOAD_CHUNK_BYTES = 1 << 20
+UPLOAD_TIMEOUT = httpx.Timeout(connect=3, read=1800, write=120, pool=5)
+
+T = TypeVar("T")
+
+
+class ApiError(Exception):
+    """The backend refused a request. `code` and `params` name the sentence, `problems` locate faults in an upload."""
+
+    def __init__(self, reply: ErrorReply, status: int) -> None:
+        super().__init__(f"{status} {reply.code}: {reply.message}")
+        self.code = reply.code
+        self.params = reply.params
+        self.problems: tuple[Problem, ...] = reply.problems
+        self.message = reply.message
+        self.hint = reply.hint
+        self.status = status
+
+
+class ApiUnavailableError(ApiError):
+    """The backend does not answer, or says that a store behind it does not; the request may be repeated."""
+
+
+class Api:
+    """A client of the backend; thread-safe, one per process."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+
+    # --- the machine ---
+
+    def health(self) -> dict[str, Any]:
+        """{status, mongo, redis}; asked often, so it gives up after a second and a half."""
+        return self._json("GET", "/health", dict[str, Any], timeout=1.5)
+
+    def devices(self) -> list[Device]:
+        """Devices of live workers; empty when no worker runs."""
+        return self._json("GET", "/devices", list[Device])
+
+    def object_bytes(self, sha256: str, width: int | None = None) -> bytes:
+        """A stored file, or its JPEG thumbnail at most `width` pixels wide."""
+        return self._send("GET", f"/objects/{_part(sha256)}", params=_given(width=width)).content
+
+    # --- datasets ---
+
+    def datasets(self) -> list[Dataset]:
+        """All datasets."""
+        return self._json("GET", "/datasets", list[Dataset])
+
+    def dataset(self, dataset_id: str) -> Dataset:
+        """One dataset."""
+        return self._json("GET", f"/datasets/{_part(dataset_id)}", Dataset)
+
+    def delete_dataset(self, dataset_id: str) -> None:
+        """Delete a dataset; refused (409) while runs name it."""
+        self._send("DELETE", f"/datasets/{_part(dataset_id)}")
+
+    def import_dataset(self, name: str, archive: BinaryIO) -> Dataset:
+        """Import a YOLO zip, streamed from a file object."""
+        return self._upload("POST", "/datasets/import", archive, Dataset, params={"name": name})
+
+    def import_folder(self, body: FolderImport) -> Dataset:
+        """Import a YOLO folder that the backend can read itself."""
+        return self._json("POST", "/datasets/import-folder", Dataset, body=body, timeout=UPLOAD_TIMEOUT)
+
+    def import_demo(self, body: DemoImport) -> Dataset:
+        """Generate and import synthetic welds."""
+        return self._json("POST", "/datasets/import-demo", Dataset, body=body, timeout=UPLOAD_TIMEOUT)
+
+    def items(
+        self, dataset_id: str, split: str | None = None, class_name: str | None = None, offset: int = 0, limit: int = 60
+    ) -> ItemPage:
+        """A slice of a dataset's items, ordered by split and name."""
+        params = _given(split=split, class_name=class_name, offset=offset, limit=limit)
+        return self._json("GET", f"/datasets/{_part(dataset_id)}/items", ItemPage, params=params)
+
+    def item(self, item_id: str) -> DatasetItem:
+        """One image with its markup."""
+        return self._json("GET", f"/items/{_part(item_id)}", DatasetItem)
+
+    def item_revisions(self, item_id: str) -> list[ItemRevision]:
+        """Saved states of an item's markup."""
+        return self._json("GET", f"/items/{_part(item_id)}/revisions", list[ItemRevision])
+
+    def save_markup(self, item_id: str, body: MarkupUpdate) -> DatasetItem:
+        """Save new markup; refused (409) when someone saved in between."""
+        return self._json("PUT", f"/items/{_part(item_id)}/markup", DatasetItem, body=body)
+
+    def versions(self, dataset_id: str) -> list[DatasetVersion]:
+        """Frozen versions of a dataset."""
+        return self._json("GET", f"/datasets/{_part(dataset_id)}/versions", list[DatasetVersion])
+
+    def create_version(self, dataset_id: str, body: DatasetVersionCreate) -> DatasetVersion:
+        """Freeze the dataset's current state."""
+        return self._json("POST", f"/datasets/{_part(dataset_id)}/versions", DatasetVersion, body=body)
+
+    # --- projects ---
+
+    def projects(self) -> list[Project]:
+        """All projects."""
+        return self._json("GET", "/projects", list[Project])
+
+    def project(self, project_id: str) -> Project:
+        """One project."""
+        return self._json("GET", f"/projects/{_part(project_id)}", Project)
+
+    def create_project(self, body: ProjectCreate) -> Project:
+        """A new, empty project."""
+        return self._json("POST", "/projects", Project, body=body)
+
+    def update_project(self, project_id: str, body: ProjectUpdate) -> Project:
+        """Change the given fields."""
+        return self._json("PATCH", f"/projects/{_part(project_id)}", Project, body=body)
+
+    def delete_project(self, project_id: str) -> None:
+        """Delete a project."""
+        self._send("DELETE", f"/projects/{_part(project_id)}")
+
+    def upload_code(self, project_id: str, archive: BinaryIO) -> Project:
+        """Replace the project's code by a zip, streamed from a file object."""
+        return self._upload("PUT", f"/projects/{_part(project_id)}/code", archive, Project)
+
+    def upload_code_file(self, project_id: str, path: str, content: BinaryIO) -> Project:
+        """Add or replace one code file."""
+        return self._upload("PUT", f"/projects/{_part(project_id)}/code/{_path(path)}", content, Project)
+
+    def delete_code_file(self, project_id: str, path: str) -> Project:
+        """Remove one code file."""
+        return self._json("DELETE", f"/projects/{_part(project_id)}/code/{_path(path)}", Project)
+
+    def code_file(self, project_id: str, path: str) -> FileText:
+        """A code file as text."""
+        return self._json("GET", f"/projects/{_part(project_id)}/code/{_path(path)}", FileText)
+
+    # --- runs ---
+
+    def runs(
+        self,
+        project_id: str | None = None,
+        kind: Literal["train", "test"] | None = None,
+        limit: int = 50,
+        before: str | None = None,
+    ) -> list[Run]:
+        """Runs, newest first; `before` is the id after which the page starts."""
+        return self._json(
+            "GET", "/runs", list[Run], params=_given(project_id=project_id, kind=kind, limit=limit, before=before)
+        )
+
+    def run(self, run_id: str) -> Run:
+        """One run."""
+        return self._json("GET", f"/runs/{_part(run_id)}", Run)
+
+    def start_run(self, body: RunCreate) -> Run:
+        """Start a run; it is returned as queued, before it began."""
+        return self._json("POST", "/runs", Run, body=body, timeout=httpx.Timeout(60, connect=3))
+
+    def stop_run(self, run_id: str) -> Run:
+        """Ask a run to stop."""
+        return self._json("POST", f"/runs/{_part(run_id)}/stop", Run)
+
+    def messages(self, run_id: str, level: str | None = None, limit: int = 500) -> list[Message]:
+        """The newest `limit` messages, oldest first."""
+        return self._json(
+            "GET", f"/runs/{_part(run_id)}/messages", list[Message], params=_given(level=level, limit=limit)
+        )
+
+    def points(self, run_id: str, max_points: int = 1000, version: int | None = None) -> PointsReply | None:
+        """All graphs of a run, downsampled; None when `version` is still current."""
+        reply = self._send(
+            "GET", f"/runs/{_part(run_id)}/points", params=_given(max_points=max_points, version=version)
+        )
+        return None if reply.status_code == httpx.codes.NOT_MODIFIED else _parsed(reply, PointsReply)
+
+    def metrics(self, run_id: str) -> list[Metric]:
+        """Test metrics of a run."""
+        return self._json("GET", f"/runs/{_part(run_id)}/metrics", list[Metric])
+
+    def results(self, run_id: str, offset: int = 0, limit: int = 50, class_name: str | None = None) -> ResultPage:
+        """Predicted markup of a run, ordered by image name."""
+        params = _given(offset=offset, limit=limit, class_name=class_name)
+        return self._json("GET", f"/runs/{_part(run_id)}/results", ResultPage, params=params)
+
+    def artifacts(self, run_id: str) -> list[Artifact]:
+        """Files that a run produced."""
+        return self._json("GET", f"/runs/{_part(run_id)}/artifacts", list[Artifact])
+
+    def log(self, run_id: str, stream: Literal["stdout", "stderr"]) -> str:
+        """The run's output: its tail while running, all of it when final."""
+        return self._send("GET", f"/runs/{_part(run_id)}/logs/{_part(stream)}").text
+
+    # --- solutions ---
+
+    def solutions(self) -> list[Solution]:
+        """All exported solutions."""
+        return self._json("GET", "/solutions", list[Solution])
+
+    def solution(self, solution_id: str) -> Solution:
+        """One exported solution."""
+        return self._json("GET", f"/solutions/{_part(solution_id)}", Solution)
+
+    def create_solution(self, body: SolutionCreate) -> Solution:
+        """Export a project as a solution."""
+        return self._json("POST", "/solutions", Solution, body=body, timeout=UPLOAD_TIMEOUT)
+
+    def open_solution(self, solution_id: str) -> Project:
+        """A new project with the solution's code."""
+        return self._json("POST", f"/solutions/{_part(solution_id)}/open", Project)
+
+    # --- how a request is made ---
+
+    def _json(self, method: str, path: str, shape: type[T], body: Contract | None = None, **options: Any) -> T:
+        if body is not None:
+            options["content"] = body.model_dump_json(by_alias=True, exclude_unset=True)
+            options["headers"] = {"Content-Type": "application/json"}
+        return _parsed(self._send(method, path, **options), shape)
+
+    def _upload(self, method: str, path: str, source: BinaryIO, shape: type[T], **options: Any) -> T:
+        reply = self._send(method, path, content=_chunks(source), timeout=UPLOAD_TIMEOUT, **options)
+        return _parsed(reply, shape)
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            reply = self._client.request(method, path, **options)
+        except httpx.TransportError as error:
+            raise ApiUnavailableError(_unavailable(self._client.base_url, error), status=0) from error
+        if reply.is_success or reply.status_code == httpx.codes.NOT_MODIFIED:
+            return reply
+        raise _error_from_reply(reply)
+
+
+def _chunks(source: BinaryIO) -> Iterator[bytes]:
+    source.seek(0)  # a retry, or a second press of the button, starts at the beginning
+    while chunk := source.read(UPLOAD_CHUNK_BYTES):
+        yield chunk
+
+
+def _unavailable(base_url: httpx.URL, error: Exception) -> ErrorReply:
+    params = {"url": str(base_url).rstrip("/"), "detail": str(error) or type(error).__name__}
+    return ErrorReply(code="api_unavailable", params=params, message=f"{params['url']} does not answer")
+
+
+def _error_from_reply(reply: httpx.Response) -> ApiError:
+    try:
+        parsed = ErrorReply.model_validate_json(reply.content)
+    except ValidationError:
+        parsed = _unexpected(reply)
+    kind = ApiUnavailableError if reply.status_code in (502, 503, 504) else ApiError
+    return kind(parsed, reply.status_code)
+
+
+def _parsed(reply: httpx.Response, shape: type[T]) -> T:
+    try:
+        return TypeAdapter(shape).validate_json(reply.content)
+    except ValidationError as error:
+        raise ApiError(_unexpected(reply), reply.status_code) from error
+
+
+def _unexpected(reply: httpx.Response) -> ErrorReply:
+    params = {"status": reply.status_code, "request": f"{reply.request.method} {reply.request.url.path}"}
+    return ErrorReply(code="api_unexpected_reply", params=params, message=reply.text[:200])
+
+
+def _part(value: str) -> str:
+    """One segment of a path: an id that comes from the URL bar must not name another resource."""
+    return quote(value, safe="").replace(".", "%2E")
+
+
+def _path(value: str) -> str:
+    return "/".join(quote(part, safe="") for part in value.split("/"))
+
+
+def _given(**params: Any) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def api_url() -> str:
+    """Where the backend listens, without a slash at the end."""
+    return os.environ.get("ARM_API_URL", DEFAULT_API_URL).rstrip("/")
+
+
+def api_headers() -> dict[str, str]:
+    """The installation's token; it stays in this process and never reaches the browser."""
+    token = os.environ.get("ARM_API_TOKEN", "")
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+@st.cache_resource
+def api() -> Api:
+    """The process's client, with its pool of connections."""
+    limits = httpx.Limits(max_connections=64, max_keepalive_connections=16)
+    # trust_env off: a proxy in the environment must not see requests to loopback
+    return Api(
+        httpx.Client(
+            base_url=api_url(),
+            headers=api_headers(),
+            timeout=httpx.Timeout(20, connect=3),
+            limits=limits,
+            trust_env=False,
+        )
+    )

@@ -1,0 +1,1 @@
+"""Reusable blocks of the pages; each has one `show(...)`."""
