@@ -39,7 +39,7 @@ bench: install            ## every benchmark, each comparable to its peers
 	@$(BIN)/python -m benchmarks
 
 demo-weld: install        ## import the real weld data, train, test, print mAP
-	@$(BIN)/python -m benchmarks.demo_weld
+	@$(BIN)/python -m benchmarks.demo_weld $(ARGS)
 
 lock:                     ## rewrite requirements.lock after a change of pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --no-header --no-annotate --python-version 3.11 --quiet -o requirements.lock

@@ -54,7 +54,9 @@ def up(settings: Settings) -> int:
         )
         parts: list[Part] = []
         try:
-            parts = plan_parts(settings, servers, token, _port(settings, "api"), _port(settings, "ui"))
+            api_port = _port(settings, "api")
+            (home / "api-url").write_text(f"http://{settings.api_host}:{api_port}/api\n")
+            parts = plan_parts(settings, servers, token, api_port, _port(settings, "ui"))
             _start(parts, is_stopping)
             if not is_stopping():
                 url = str(parts[-1].ready_url).removesuffix("/healthz")
@@ -184,3 +186,7 @@ def _write_lock(lock: IO[str], url: str) -> None:
     lock.truncate(0)
     lock.write(json.dumps({"pid": os.getpid(), "url": url}))
     lock.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
