@@ -91,11 +91,11 @@ def _touches_frame(box: DefectBox, width: int, height: int) -> bool:
 
 def _place(rng: np.random.Generator, scene: Scene, s_low: float, s_high: float) -> tuple[float, float, float, float]:
     """A random pixel whose |s| is in the range: its x, y, u, v."""
-    height, width = scene.s.shape
-    for _ in range(50):
-        x, y = int(rng.integers(8, width - 8)), int(rng.integers(8, height - 8))
-        if s_low <= abs(float(scene.s[y, x])) <= s_high:
-            break
+    distance = np.abs(scene.s[8:-8, 8:-8])
+    choices = np.flatnonzero((distance >= s_low) & (distance <= s_high))
+    if len(choices) == 0:
+        choices = np.arange(distance.size)
+    y, x = (int(n) + 8 for n in np.unravel_index(int(rng.choice(choices)), distance.shape))
     return float(x), float(y), float(scene.u[y, x]), float(scene.v[y, x])
 
 
