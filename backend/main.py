@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from backend.api import error_handlers
+from backend.api import dataset_routes, error_handlers, item_routes, object_routes
 from backend.api.access import installation_only
 from backend.settings import Settings
-from backend.wiring import connect
+from backend.wiring import build_services, connect
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -23,6 +23,8 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         connections = connect(settings)
         app.state.connections = connections
+        app.state.services = build_services(connections, settings)
+        app.state.services.clean_up()
         yield
         connections.close()
 
@@ -30,7 +32,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     error_handlers.install(app)
     private = APIRouter(prefix="/api", dependencies=[Depends(installation_only)])
+    private.include_router(dataset_routes.router)
+    private.include_router(item_routes.router)
     app.include_router(private)
+    app.include_router(object_routes.router, prefix="/api")
     return app
 
 

@@ -7,9 +7,24 @@ INDEXES: dict[str, list[IndexModel]] = {
     "datasets": [IndexModel([("created_at", DESCENDING)])],
     "items": [
         IndexModel([("dataset_id", ASCENDING), ("split_order", ASCENDING), ("name", ASCENDING)], unique=True),
-        IndexModel([("dataset_id", ASCENDING), ("classes", ASCENDING)]),
+        IndexModel(
+            [("dataset_id", ASCENDING), ("classes", ASCENDING), ("split_order", ASCENDING), ("name", ASCENDING)]
+        ),
+        # What was edited since the import, answered from the index alone.
+        IndexModel(
+            [
+                ("dataset_id", ASCENDING),
+                ("revision", ASCENDING),
+                ("split_order", ASCENDING),
+                ("box_count", ASCENDING),
+                ("imported_box_count", ASCENDING),
+            ]
+        ),
     ],
-    "item_revisions": [IndexModel([("item_id", ASCENDING), ("revision", ASCENDING)], unique=True)],
+    "item_revisions": [
+        IndexModel([("item_id", ASCENDING), ("revision", ASCENDING)], unique=True),
+        IndexModel([("dataset_id", ASCENDING)]),
+    ],
     "dataset_versions": [IndexModel([("dataset_id", ASCENDING), ("number", DESCENDING)], unique=True)],
     "projects": [IndexModel([("updated_at", DESCENDING)])],
     "solutions": [IndexModel([("name", ASCENDING), ("version", DESCENDING)], unique=True)],
