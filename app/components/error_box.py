@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from app.api_client import ApiError, ApiUnavailableError, api
+from app.format import plain
 from app.i18n import render, render_hint, t
 from backend.contracts.base import Problem
 
@@ -30,7 +31,7 @@ def guard(stop: bool = True) -> Iterator[None]:
 def show(error: ApiError) -> None:
     """The box: message, hint, and a table of located problems."""
     hint = render_hint(error)
-    st.error(_plain(render(error)) + (f"\n\n{_plain(hint)}" if hint else ""), icon=":material/error:")
+    st.error(plain(render(error)) + (f"\n\n{plain(hint)}" if hint else ""), icon=":material/error:")
     show_problems(error.problems)
 
 
@@ -61,7 +62,7 @@ def show_problems(problems: tuple[Problem, ...]) -> None:
 
 def show_reconnecting(error: ApiUnavailableError) -> None:
     """A box that tries again by itself and brings the page back when the backend answers."""
-    st.warning(f"{_plain(render(error))}\n\n{_plain(render_hint(error))}", icon=":material/sync_problem:")
+    st.warning(f"{plain(render(error))}\n\n{plain(render_hint(error))}", icon=":material/sync_problem:")
     st.button(t("reconnect.now"), key="reconnect_now", icon=":material/refresh:")
     _retry()
 
@@ -75,10 +76,3 @@ def _retry() -> None:
     if is_back:
         st.rerun()
     st.caption(t("reconnect.trying"))
-
-
-def _plain(text: str) -> str:
-    """Text from elsewhere is shown as text: Markdown signs in a file name must not become formatting."""
-    for sign in "\\`*_[]<>$~#":
-        text = text.replace(sign, "\\" + sign)
-    return text

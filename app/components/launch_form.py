@@ -1,0 +1,81 @@
+"""What a run is started with: data, device, parameters, arguments and, for a test, whose weights."""
+
+import streamlit as st
+
+from app import navigation, session_keys
+from app.api_client import Api, api
+from app.components import parameter_form, picker, sample_picker
+from app.i18n import t
+from app.query import query_id
+from backend.contracts.datasets import Split
+from backend.contracts.projects import Project
+from backend.contracts.runs import FINAL_STATES, RunCreate, RunKind
+
+_ROLES: dict[RunKind, tuple[Split, ...]] = {"train": ("train", "val", "test"), "test": ("test",)}
+
+
+def show(kind: RunKind, project: Project) -> RunCreate | None:
+    """Draw the form; the request when Start was pressed, else None. Calls the API: use inside error_box.guard."""
+    entry_file = project.train_file if kind == "train" else project.test_file
+    if not entry_file:
+        st.info(t(f"launch.no_file.{kind}"), icon=":material/draft:")
+        navigation.link("projects", t("launch.open_project"), project=project.id)
+        return None
+    key = f"launch_{kind}_{project.id}"
+    client = api()
+    fields: dict[str, object] = {}
+    columns = st.columns(4)
+    with columns[0]:
+        dataset = sample_picker.show_dataset(client.datasets(), key)
+    with columns[1]:
+        if dataset is not None:
+            fields["dataset_id"] = dataset.id
+            fields["dataset_version"] = sample_picker.show_version(dataset, client.versions(dataset.id), key)
+    with columns[2]:
+        fields["device"] = _device(client, project, key)
+    with columns[3]:
+        fields["arguments"] = st.text_input(t("launch.arguments"), value=project.arguments, key=f"{key}_arguments")
+    if kind == "test":
+        fields["train_run_id"] = _weights(client, project, key)
+    if dataset is not None:
+        with st.expander(t("launch.roles"), key=f"{key}_roles"):
+            fields["split_roles"] = sample_picker.show_roles(dataset, _ROLES[kind], key)
+    parameters = project.parameters.train if kind == "train" else project.parameters.test
+    fields["params"] = parameter_form.show(parameters, key)
+    if not parameters:
+        st.caption(t("launch.no_parameters"))
+    is_pressed = st.button(t(f"launch.start.{kind}"), key=f"{key}_start", type="primary", icon=":material/play_arrow:")
+    return RunCreate(project_id=project.id, kind=kind, **fields) if is_pressed else None
+
+
+def _device(client: Api, project: Project, key: str) -> str:
+    titles = {device.name: device.title for device in client.devices()}
+    names = list(titles) or [project.device]
+    chosen = st.selectbox(
+        t("launch.device"),
+        names,
+        index=names.index(project.device) if project.device in names else 0,
+        format_func=lambda name: f"{name} · {titles[name]}" if titles.get(name, name) != name else name,
+        key=f"{key}_device",
+    )
+    if not titles:
+        st.caption(f":orange[{t('launch.no_worker')}]")
+    return chosen
+
+
+def _weights(client: Api, project: Project, key: str) -> str | None:
+    """Which training run's weights are tested: the one asked for in the URL, else the newest finished."""
+    runs = [one for one in client.runs(project_id=project.id, kind="train") if one.state in FINAL_STATES]
+    by_id = {one.id: one for one in runs}
+    finished = [one.id for one in runs if one.state == "finished"]
+    wanted = [query_id("train_run"), st.session_state.get(session_keys.LAST_TRAIN_RUN), *finished]
+    default = next((run_id for run_id in wanted if run_id in by_id), None)
+    options = [None, *by_id]
+    return st.selectbox(
+        t("launch.weights"),
+        options,
+        index=options.index(default),
+        format_func=lambda run_id: t("launch.no_weights") if run_id is None else picker.run_label(by_id[run_id]),
+        key=f"{key}_weights_{default}",
+        help=t("launch.weights_help"),
+    )

@@ -1,0 +1,33 @@
+"""Graphs of a run that grow by themselves: the browser fetches points from /live/{run}/points, no page is rerun."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from app.i18n import t
+from backend.contracts.runs import FINAL_STATES, Run
+
+_HERE = Path(__file__).parent
+_HTML = """
+<div class="arm-charts">
+  <div class="arm-charts__status" role="status"></div>
+  <div class="arm-charts__empty" hidden></div>
+  <div class="arm-charts__grid"></div>
+</div>
+"""
+_LABELS = ("loading", "live", "reconnecting", "waiting", "none", "epoch", "iteration")
+
+# styles are not isolated: Plotly puts its own into the document's head and they must reach the charts
+_component = st.components.v2.component(
+    "arm_live_charts",
+    html=_HTML,
+    css=(_HERE / "live_charts.css").read_text("utf-8"),
+    js=(_HERE / "live_charts.js").read_text("utf-8"),
+    isolate_styles=False,
+)
+
+
+def show(run: Run, key: str = "live_charts") -> None:
+    """One chart per graph of `run`; graphs that differ only before the slash (train/loss, val/loss) share one."""
+    labels = {label: t(f"charts.{label}") for label in _LABELS}
+    _component(key=key, data={"run": run.id, "live": run.state not in FINAL_STATES, "labels": labels})

@@ -1,0 +1,82 @@
+"""Everything needed to repeat a run, and the files it left."""
+
+from urllib.parse import quote
+
+import streamlit as st
+
+from app.api_client import api
+from app.components import error_box
+from app.format import duration, moment, size
+from app.i18n import t
+from backend.contracts.runs import Artifact, Run
+
+
+def show(run: Run) -> None:
+    """Parameters, sample, hashes and timings of `run`; then its artifacts as downloads."""
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.subheader(t("details.parameters"))
+        _pairs([(f"{group} / {name}", value) for group, values in run.params.items() for name, value in values.items()])
+        st.subheader(t("details.sample"))
+        _pairs(
+            [(t(f"split.{s.role}"), f"{s.dataset_id} · v{s.version} · {t(f'split.{s.split}')}") for s in run.samples]
+        )
+    with right:
+        st.subheader(t("details.repeat"))
+        _pairs(_identity(run))
+        st.subheader(t("details.timings"))
+        _pairs(_timings(run))
+    with error_box.guard(stop=False):
+        _artifacts(api().artifacts(run.id))
+
+
+def _identity(run: Run) -> list[tuple[str, object]]:
+    return [
+        (t("details.run_id"), run.id),
+        (t("details.entry_file"), run.entry_file),
+        (t("details.arguments"), run.arguments or "–"),
+        (t("details.device"), run.device),
+        (t("details.seed"), "–" if run.seed is None else run.seed),
+        (t("details.code"), run.code_sha256),
+        *[(t("details.weights"), sha256) for sha256 in run.weights],
+        (t("details.isolation"), run.isolation or "–"),
+        (t("details.exit_code"), "–" if run.exit_code is None else run.exit_code),
+    ]
+
+
+def _timings(run: Run) -> list[tuple[str, object]]:
+    return [
+        (t("details.created"), moment(run.created_at)),
+        (t("details.started"), moment(run.started_at)),
+        (t("details.finished"), moment(run.finished_at)),
+        (t("details.queue"), duration(run.timings.queue_s)),
+        (t("details.first_line"), duration(run.timings.first_line_s)),
+        (t("details.total"), duration(run.timings.total_s)),
+    ]
+
+
+def _pairs(pairs: list[tuple[str, object]]) -> None:
+    if not pairs:
+        st.caption(t("details.nothing"))
+        return
+    columns = {t("details.name"): [name for name, _ in pairs], t("details.value"): [str(value) for _, value in pairs]}
+    st.dataframe(columns, hide_index=True, row_height=30)
+
+
+def _artifacts(artifacts: list[Artifact]) -> None:
+    st.subheader(t("details.artifacts"))
+    if not artifacts:
+        st.caption(t("details.no_artifacts"))
+        return
+    rows = [
+        {
+            t("artifact.path"): artifact.path,
+            t("artifact.kind"): artifact.kind,
+            t("artifact.size"): size(artifact.size_bytes),
+            t("artifact.sha256"): artifact.sha256,
+            t("artifact.download"): f"/download/{artifact.sha256}/{quote(artifact.path.rsplit('/', 1)[-1], safe='')}",
+        }
+        for artifact in artifacts
+    ]
+    link = st.column_config.LinkColumn(display_text=":material/download:", width="small")
+    st.dataframe(rows, hide_index=True, row_height=30, column_config={t("artifact.download"): link})

@@ -1,0 +1,78 @@
+"""How a run is doing: state, progress, why it ended, where and how long; refreshed each second until it is final."""
+
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from app.api_client import api
+from app.components import error_box, run_badge
+from app.format import duration, moment, plain
+from app.i18n import render, render_hint, t
+from backend.contracts.runs import FINAL_STATES, Run
+
+REFRESH_EVERY_S = 1
+STDERR_LINES_SHOWN = 40
+
+
+def show(run: Run) -> None:
+    """The status of `run`. When it becomes final the whole page is run once more, so that every part is complete."""
+    if run.state in FINAL_STATES:
+        _draw(run)
+    else:
+        st.fragment(_refresh, run_every=REFRESH_EVERY_S)(run.id)
+
+
+def _refresh(run_id: str) -> None:
+    with error_box.guard():
+        run = api().run(run_id)
+        if run.state in FINAL_STATES:
+            st.rerun()
+        _draw(run)
+
+
+def _draw(run: Run) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        run_badge.show(run)
+        st.markdown(_facts(run), width="content")
+        st.space("stretch")
+        if run.state not in FINAL_STATES:
+            _stop_button(run)
+    st.progress(min(max(run.progress / 100, 0.0), 1.0), text=t("run.progress", percent=f"{run.progress:.0f}"))
+    _show_reason(run)
+
+
+def _facts(run: Run) -> str:
+    seconds = run.timings.total_s
+    if seconds is None and run.started_at is not None:
+        seconds = (datetime.now(UTC) - run.started_at).total_seconds()
+    facts = [
+        t("run.fact.started", time=moment(run.started_at)) if run.started_at else t("run.fact.not_started"),
+        t("run.fact.duration", duration=duration(seconds)) if seconds is not None else "",
+        t("run.fact.first_line", duration=duration(run.timings.first_line_s)) if run.timings.first_line_s else "",
+        t("run.fact.worker", worker=plain(run.worker)) if run.worker else "",
+    ]
+    return ":gray[" + " · ".join(filter(None, facts)) + "]"
+
+
+def _stop_button(run: Run) -> None:
+    is_pressed = st.button(
+        t("run.stop"), key=f"stop_{run.id}", icon=":material/stop_circle:", disabled=run.is_stop_requested
+    )
+    if is_pressed:
+        with error_box.guard(stop=False):
+            api().stop_run(run.id)
+        st.rerun(scope="fragment")
+
+
+def _show_reason(run: Run) -> None:
+    if run.reason is None:
+        return
+    sentence = plain(" ".join(filter(None, [render(run.reason), render_hint(run.reason)])))
+    if run.state in ("failed", "lost"):
+        st.error(sentence, icon=":material/error:")
+        if run.stderr_tail.strip():
+            st.caption(t("run.stderr_tail"))
+            lines = run.stderr_tail.rstrip().splitlines()[-STDERR_LINES_SHOWN:]
+            st.code("\n".join(lines), language=None, wrap_lines=True)
+    else:
+        st.caption(sentence)

@@ -1,0 +1,46 @@
+"""Recent runs as a table; choosing a row opens the run."""
+
+import streamlit as st
+
+from app import navigation
+from app.components import run_badge
+from app.format import browser_timezone, duration
+from app.i18n import t
+from backend.contracts.runs import Run
+
+
+def show(runs: list[Run], key: str = "run_table") -> None:
+    """One run a row, in the order given."""
+    rows = [
+        {
+            "number": run.number,
+            "state": run_badge.state_name(run),
+            "kind": t(f"run.kind.{run.kind}"),
+            "project": run.project_name,
+            "progress": run.progress / 100,
+            "started": run.started_at.astimezone(browser_timezone()).replace(tzinfo=None) if run.started_at else None,
+            "duration": duration(run.timings.total_s),
+        }
+        for run in runs
+    ]
+    config = st.column_config
+    event = st.dataframe(
+        rows,
+        hide_index=True,
+        key=key,
+        on_select="rerun",
+        selection_mode="single-row",
+        column_config={
+            "number": config.NumberColumn(t("run.column.number"), width=60, format="%d"),
+            "state": config.TextColumn(t("run.column.state"), width=120),
+            "kind": config.TextColumn(t("run.column.kind"), width=110),
+            "project": config.TextColumn(t("run.column.project"), width="medium"),
+            "progress": config.ProgressColumn(t("run.column.progress"), format="percent", width="small"),
+            "started": config.DatetimeColumn(t("run.column.started"), format="DD.MM.YYYY HH:mm:ss", width=160),
+            "duration": config.TextColumn(t("run.column.duration"), width="small"),
+        },
+    )
+    if event.selection.rows:
+        chosen = runs[event.selection.rows[0]]
+        page = "training" if chosen.kind == "train" else "testing"
+        navigation.go(page, project=chosen.project_id, run=chosen.id)

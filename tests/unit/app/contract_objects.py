@@ -1,0 +1,93 @@
+"""Contract objects for tests of the UI: plausible defaults, any field can be given."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from backend.contracts.datasets import Dataset, DatasetVersion, SplitCounts
+from backend.contracts.parameters import Parameter, ParameterSchema
+from backend.contracts.projects import Code, CodeFile, Project
+from backend.contracts.runs import Run, RunTimings, Sample, Series
+
+NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+SPLITS = {
+    "train": SplitCounts(images=80, boxes=212),
+    "val": SplitCounts(images=20, boxes=51),
+    "test": SplitCounts(images=20, boxes=47),
+}
+
+
+def dataset(**fields: Any) -> Dataset:
+    """A small weld dataset."""
+    defaults = {"id": "d1", "name": "Demo welds", "classes": ("pore", "crack"), "splits": SPLITS, "latest_version": 1}
+    return Dataset(**{**defaults, "created_at": NOW, **fields})
+
+
+def version(**fields: Any) -> DatasetVersion:
+    """A frozen version."""
+    return DatasetVersion(
+        **{"dataset_id": "d1", "number": 1, "manifest": "ab" * 32, "splits": SPLITS, "created_at": NOW, **fields}
+    )
+
+
+def parameters() -> tuple[Parameter, ...]:
+    """One parameter of each type, and one whose default breaks its own range."""
+    return (
+        Parameter(name="epochs", type="int", default=3, minimum=1, maximum=100, description="Passes over the data"),
+        Parameter(name="lr", type="float", default=0.001, minimum=0, maximum=1),
+        Parameter(name="augment", type="bool", default=True),
+        Parameter(name="note", type="str", default=""),
+        Parameter(group="network", name="backbone", type="choice", default="lite0", choices=("lite0", "lite1")),
+        Parameter(group="network", name="anchors", type="int", default=500, minimum=1, maximum=9),
+    )
+
+
+def project(**fields: Any) -> Project:
+    """A project with code and parameters."""
+    defaults = {
+        "id": "p1",
+        "name": "weld_defects",
+        "code": Code(
+            sha256="c0" * 32,
+            files=tuple(CodeFile(path=name, size_bytes=900, sha256="f0" * 32) for name in ("train.py", "test.py")),
+        ),
+        "train_file": "train.py",
+        "test_file": "test.py",
+        "parameters": ParameterSchema(train=parameters(), test=parameters()[:2]),
+    }
+    return Project(**{**defaults, "created_at": NOW, "updated_at": NOW, **fields})
+
+
+def run(**fields: Any) -> Run:
+    """A finished training run."""
+    defaults = {
+        "id": "r1",
+        "number": 1,
+        "project_id": "p1",
+        "project_name": "weld_defects",
+        "kind": "train",
+        "state": "finished",
+        "entry_file": "train.py",
+        "params": {"basic params": {"epochs": 3, "lr": 0.001}, "network": {"backbone": "lite0"}},
+        "samples": tuple(Sample(role=s, dataset_id="d1", version=1, split=s) for s in ("train", "val", "test")),
+        "code_sha256": "c0" * 32,
+        "progress": 100,
+        "worker": "w1",
+        "created_at": NOW,
+        "started_at": NOW + timedelta(seconds=1),
+        "finished_at": NOW + timedelta(seconds=95),
+        "timings": RunTimings(queue_s=0.4, first_line_s=2.1, total_s=95),
+    }
+    return Run(**{**defaults, **fields})
+
+
+def series(name: str, values: list[float | None]) -> Series:
+    """A graph with one point an iteration, ten iterations an epoch."""
+    steps = tuple(range(len(values)))
+    return Series(
+        name=name,
+        values=tuple(values),
+        epochs=tuple(step // 10 for step in steps),
+        iters=steps,
+        steps=steps,
+        total=len(values),
+    )
