@@ -10,7 +10,8 @@ def main() -> int:
     failed = []
     for path in sorted(Path(__file__).parent.glob("bench_*.py")):
         print(f"\n=== {path.stem}", flush=True)
-        if subprocess.run([sys.executable, "-m", f"benchmarks.{path.stem}"]).returncode != 0:
+        code = f"from benchmarks.{path.stem} import main; main()"
+        if subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1]).returncode != 0:
             failed.append(path.stem)
     if failed:
         print(f"\nfailed: {', '.join(failed)}")

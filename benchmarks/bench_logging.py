@@ -39,7 +39,7 @@ def loggers(folder: Path) -> dict[str, Log]:
         plain.write(json.dumps({"t": time.time(), "name": "loss", "v": value, "e": 0, "i": i}) + "\n")
 
     found: dict[str, Log] = {
-        "PlatformAPI (on disk at return)": lambda value, i: platform.log_point("loss", value, 0, i),
+        "PlatformAPI (in the file at return)": lambda value, i: platform.log_point("loss", value, 0, i),
         "open().write of a JSON line (buffered)": log_plain,
     }
     try:
