@@ -57,6 +57,10 @@ class Api:
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
 
+    def close(self) -> None:
+        """Close the connections; the client is of no use afterwards."""
+        self._client.close()
+
     # --- the machine ---
 
     def health(self) -> dict[str, Any]:

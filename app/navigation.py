@@ -42,6 +42,8 @@ def sections() -> dict[str, list[st.Page]]:
 
 def link(name: str, label: str, icon: str | None = None, **query: str) -> None:
     """A link to another page, with values for its URL."""
+    if not page_file(name).exists():
+        return
     st.page_link(page_file(name), label=label, icon=icon or ICONS[name], query_params=query or None)
 
 

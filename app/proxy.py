@@ -14,7 +14,7 @@ from urllib.parse import quote
 import httpx
 from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -46,6 +46,7 @@ class Proxy:
         """The routes to mount beside Streamlit's (which keeps /media, /static and /component for itself)."""
         return [
             Route("/healthz", self.healthz),
+            Route("/home", lambda _request: RedirectResponse("/")),  # Streamlit serves the first page at / only
             Route("/objects/{sha256}", self.image),
             Route("/live/{run_id}/points", self.points),
             Route("/download/solutions/{solution_id}", self.solution),

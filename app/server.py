@@ -19,6 +19,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from app.api_client import DEFAULT_API_URL, api_headers, api_url
+from app.components import error_box
 from app.host_guard import LOOPBACK_HOSTS, HostGuard
 from app.proxy import Proxy
 
@@ -34,6 +35,7 @@ def create_app(hosts: Collection[str] = LOOPBACK_HOSTS) -> ASGIApp:
         routes=proxy.routes(),
         middleware=[Middleware(HostGuard, hosts=frozenset(hosts))],
         lifespan=proxy.lifespan,
+        on_script_error=error_box.show_fault,
     )
 
 

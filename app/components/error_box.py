@@ -1,5 +1,6 @@
 """Errors of the backend as a box with what happened, what to do, and where; never a traceback."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -58,6 +59,15 @@ def show_problems(problems: tuple[Problem, ...]) -> None:
     )
     if len(problems) > PROBLEMS_SHOWN:
         st.caption(t("problems.more", shown=PROBLEMS_SHOWN, total=len(problems)))
+
+
+def show_fault(error: Exception) -> bool:
+    """A fault of a page itself: the reader gets a box, the log gets the traceback. True: Streamlit adds nothing."""
+    logging.getLogger(__name__).error("a page failed", exc_info=error)
+    st.error(
+        f"{t('fault.message', detail=plain(type(error).__name__))}\n\n{t('fault.hint')}", icon=":material/bug_report:"
+    )
+    return True
 
 
 def show_reconnecting(error: ApiUnavailableError) -> None:

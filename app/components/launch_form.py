@@ -38,6 +38,7 @@ def show(kind: RunKind, project: Project) -> RunCreate | None:
     if kind == "test":
         fields["train_run_id"] = _weights(client, project, key)
     if dataset is not None:
+        sample_picker.show_contents(dataset)
         with st.expander(t("launch.roles"), key=f"{key}_roles"):
             fields["split_roles"] = sample_picker.show_roles(dataset, _ROLES[kind], key)
     parameters = project.parameters.train if kind == "train" else project.parameters.test

@@ -116,7 +116,7 @@ def _histogram(data: dict[str, Any], key: str) -> None:
 
 _CONFIG = {"displaylogo": False}
 _LIGHT_SCALE = [[0, "#f3f6f9"], [0.5, "#8fb4d9"], [1, "#1f5f9e"]]
-_DARK_SCALE = [[0, "#1d2126"], [0.5, "#2f5f8f"], [1, "#7db4e6"]]
+_DARK_SCALE = [[0, "#1d2126"], [0.5, "#2b5480"], [1, "#3d7fc4"]]
 _VIEWS: dict[str, Callable[[dict[str, Any], str], None]] = {
     "table": _table,
     "matrix": _matrix,

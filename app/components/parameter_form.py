@@ -31,6 +31,10 @@ def _group(members: list[Parameter], key: str) -> dict[str, ParameterValue]:
         for column, parameter in zip(columns, members[start : start + COLUMNS], strict=False):
             with column:
                 values[parameter.name] = _field(parameter, f"{key}_{parameter.name}")
+    for parameter in members:
+        if not _has_valid_default(parameter):
+            bad = t("parameters.bad_default", name=plain(parameter.name), value=plain(str(parameter.default)))
+            st.caption(f":orange[{bad}]")
     return values
 
 
@@ -39,9 +43,7 @@ def _field(parameter: Parameter, key: str) -> ParameterValue:
     if parameter.type == "bool":
         return st.toggle(label, value=bool(default), key=key, help=help_text)
     if parameter.type == "choice" and parameter.choices:
-        is_known = default in parameter.choices
-        _warn_about_default(parameter, is_known)
-        index = parameter.choices.index(str(default)) if is_known else 0
+        index = parameter.choices.index(str(default)) if default in parameter.choices else 0
         return st.selectbox(label, parameter.choices, index=index, key=key, help=help_text)
     if parameter.type in ("int", "float"):
         return _number(parameter, label, help_text, key)
@@ -52,7 +54,6 @@ def _number(parameter: Parameter, label: str, help_text: str | None, key: str) -
     low, high = _range(parameter)
     default = float(parameter.default) if isinstance(parameter.default, int | float) else 0.0
     inside = min(max(default, low), high)
-    _warn_about_default(parameter, inside == parameter.default)
     if parameter.type == "int":
         return st.number_input(
             label,
@@ -90,6 +91,10 @@ def _label(parameter: Parameter) -> str:
     return f"{name} :gray[:small[{low} … {high}]]"
 
 
-def _warn_about_default(parameter: Parameter, is_valid: bool) -> None:
-    if not is_valid:
-        st.caption(f":orange[{t('parameters.bad_default', value=plain(str(parameter.default)))}]")
+def _has_valid_default(parameter: Parameter) -> bool:
+    if parameter.type == "choice":
+        return parameter.default in parameter.choices
+    if parameter.type in ("int", "float"):
+        low, high = _range(parameter)
+        return isinstance(parameter.default, int | float) and low <= parameter.default <= high
+    return True

@@ -1,11 +1,12 @@
 """The common body of Training and Testing: choose a project, start a run, watch one."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 import streamlit as st
 
 from app import navigation, session_keys
-from app.api_client import Api, api
+from app.api_client import Api, ApiError, api
 from app.components import error_box, launch_form, picker, run_badge, run_view
 from app.i18n import t
 from app.query import query_id, remember
@@ -24,7 +25,7 @@ def show(kind: RunKind, show_links: Callable[[Run], None]) -> None:
             st.info(t("screen.no_projects"), icon=":material/folder_code:")
             navigation.link("projects", t("screen.create_project"))
             return
-        asked = _asked_run(client)
+        asked = _asked_run(client, kind)
         left, right = st.columns(2, vertical_alignment="bottom")
         with left:
             project = picker.project(projects, asked.project_id if asked else None)
@@ -40,7 +41,7 @@ def show(kind: RunKind, show_links: Callable[[Run], None]) -> None:
         _show_run(current, show_links)
 
 
-def _asked_run(client: Api) -> Run | None:
+def _asked_run(client: Api, kind: RunKind) -> Run | None:
     """The run of the URL. One that does not exist is told to the reader, not replaced by another."""
     if "run" not in st.query_params:
         return None
@@ -48,7 +49,14 @@ def _asked_run(client: Api) -> Run | None:
     if run_id is None:
         st.error(t("screen.bad_run_id"), icon=":material/error:")
         st.stop()
-    return client.run(run_id)
+    try:
+        return client.run(run_id)
+    except ApiError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        error_box.show(error)
+        navigation.link("training" if kind == "train" else "testing", t("screen.newest"))
+        st.stop()
 
 
 def _start(kind: RunKind, project: Project, is_open: bool) -> None:

@@ -31,13 +31,15 @@ def _refresh(run_id: str) -> None:
 
 
 def _draw(run: Run) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    left, right = st.columns([6, 1], vertical_alignment="center")
+    with left, st.container(horizontal=True, vertical_alignment="center", gap="small"):
         run_badge.show(run)
+        st.markdown(f"**{t('run.progress', percent=f'{run.progress:.0f}')}**", width="content")
         st.markdown(_facts(run), width="content")
-        st.space("stretch")
-        if run.state not in FINAL_STATES:
+    if run.state not in FINAL_STATES:
+        with right:
             _stop_button(run)
-    st.progress(min(max(run.progress / 100, 0.0), 1.0), text=t("run.progress", percent=f"{run.progress:.0f}"))
+    st.progress(min(max(run.progress / 100, 0.0), 1.0))
     _show_reason(run)
 
 
@@ -47,16 +49,22 @@ def _facts(run: Run) -> str:
         seconds = (datetime.now(UTC) - run.started_at).total_seconds()
     facts = [
         t("run.fact.started", time=moment(run.started_at)) if run.started_at else t("run.fact.not_started"),
-        t("run.fact.duration", duration=duration(seconds)) if seconds is not None else "",
+        t("run.fact.took" if run.state in FINAL_STATES else "run.fact.elapsed", duration=duration(seconds))
+        if seconds is not None
+        else "",
         t("run.fact.first_line", duration=duration(run.timings.first_line_s)) if run.timings.first_line_s else "",
         t("run.fact.worker", worker=plain(run.worker)) if run.worker else "",
     ]
-    return ":gray[" + " · ".join(filter(None, facts)) + "]"
+    return ":small[:gray[" + " · ".join(filter(None, facts)) + "]]"
 
 
 def _stop_button(run: Run) -> None:
     is_pressed = st.button(
-        t("run.stop"), key=f"stop_{run.id}", icon=":material/stop_circle:", disabled=run.is_stop_requested
+        t("run.stop"),
+        key=f"stop_{run.id}",
+        icon=":material/stop_circle:",
+        disabled=run.is_stop_requested,
+        width="stretch",
     )
     if is_pressed:
         with error_box.guard(stop=False):

@@ -23,8 +23,12 @@ def show_dataset(datasets: list[Dataset], key: str) -> Dataset | None:
         format_func=lambda dataset_id: by_id[dataset_id].name,
         key=f"{key}_dataset",
     )
-    st.caption(" · ".join(_split_label(by_id[chosen], split) for split in SPLITS))
     return by_id[chosen]
+
+
+def show_contents(dataset: Dataset) -> None:
+    """How many images each split holds, in one line."""
+    st.caption(" / ".join(_split_label(dataset, split) for split in SPLITS))
 
 
 def show_version(dataset: Dataset, versions: list[DatasetVersion], key: str) -> int | None:

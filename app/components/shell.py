@@ -41,7 +41,7 @@ def _show_pulse() -> None:
     health = _health()
     state = "ok" if health.get("status") == "ok" else "down" if not health else "degraded"
     colour = {"ok": "green", "degraded": "orange", "down": "red"}[state]
-    st.caption(f":{colour}[●] {t(f'shell.backend.{state}')}")
+    st.markdown(f":small[:{colour}[●] :gray[{t(f'shell.backend.{state}')}]]")
 
 
 @st.cache_data(ttl=4, show_spinner=False)

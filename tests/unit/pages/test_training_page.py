@@ -1,0 +1,107 @@
+import json
+
+from backend.contracts.base import ErrorReply, Problem, Reason
+from backend.contracts.datasets import SplitCounts
+from backend.contracts.runs import Message
+from tests.unit.app import contract_objects
+from tests.unit.app.ui_fixtures import shown_text
+
+START = "launch_train_p1_start"
+
+
+def add_project(world):
+    world.datasets["d1"] = contract_objects.dataset()
+    world.versions["d1"].append(contract_objects.version())
+    world.projects["p1"] = contract_objects.project()
+
+
+def test_without_a_project_the_page_says_how_to_get_one(world, open_page):
+    page = open_page("training")
+    assert not page.exception
+    assert "There are no projects yet" in page.info[0].value
+
+
+def test_start_sends_the_form_and_shows_the_new_run(world, open_page):
+    add_project(world)
+    started = contract_objects.run(id="r9", number=9, state="queued", progress=0, started_at=None)
+    world.created["/runs"] = world.runs["r9"] = started
+    page = open_page("training", project="p1")
+    assert not page.exception
+    page.number_input(key="launch_train_p1_basic params_epochs").set_value(7)
+    page.selectbox(key="launch_train_p1_role_val").set_value("test")
+    page.button(key=START).click().run()
+    assert not page.exception
+    sent = json.loads(world.bodies("POST", "/runs")[0])
+    assert sent["params"]["basic params"] == {"epochs": 7, "lr": 0.001, "augment": True, "note": ""}
+    assert sent["params"]["network"] == {"backbone": "lite0", "anchors": 9}
+    assert sent["split_roles"] == {"val": "test"}
+    assert (sent["dataset_id"], sent["device"], sent["kind"]) == ("d1", "cpu", "train")
+    assert page.query_params["run"] in ("r9", ["r9"])
+    assert "Training 9" in shown_text(page)
+
+
+def test_a_refused_start_shows_each_located_problem(world, open_page):
+    add_project(world)
+    problem = Problem(code="nobody_knows_this_code", params={"name": "epochs"}, file="params.yaml", line=4)
+    reply = ErrorReply(code="params_invalid_xyz", message="2 values are out of range", problems=(problem,))
+    world.failures["POST", "/runs"] = (422, reply)
+    page = open_page("training", project="p1")
+    page.button(key=START).click().run()
+    assert not page.exception
+    assert "2 values are out of range" in page.error[0].value
+    row = page.dataframe[0].value.iloc[0]
+    assert (row["File"], row["Line"]) == ("params.yaml", 4)
+
+
+def test_a_failed_run_shows_its_reason_and_the_last_lines_of_stderr_first(world, open_page):
+    add_project(world)
+    world.runs["r2"] = contract_objects.run(
+        id="r2", state="failed", reason=Reason(code="x_y", params={"n": 1}), stderr_tail="Traceback\nValueError: boom"
+    )
+    page = open_page("training", run="r2")
+    assert not page.exception
+    assert page.error
+    assert "ValueError: boom" in page.code[0].value
+
+
+def test_messages_are_shown_as_text_and_never_as_html(world, open_page):
+    add_project(world)
+    world.runs["r1"] = contract_objects.run(message_counts={"info": 1})
+    world.messages["r1"].append(Message(time=0, level="info", text="<img src=x onerror=alert(1)>"))
+    page = open_page("training", run="r1")
+    page.session_state["run_tabs_train"] = "Messages"
+    page.run()
+    assert not page.exception
+    html = "".join(element.proto.body for element in page.get("html"))
+    assert "&lt;img src=x onerror=alert(1)&gt;" in html
+    assert "<img" not in html
+
+
+def test_a_run_that_does_not_exist_is_an_error_box_not_another_run(world, open_page):
+    add_project(world)
+    world.runs["r1"] = contract_objects.run()
+    page = open_page("training", run="gone")
+    assert not page.exception
+    assert page.error
+    assert "Training 1" not in shown_text(page)
+
+
+def test_what_cannot_be_an_id_is_never_sent(world, open_page):
+    add_project(world)
+    page = open_page("training", run="../../datasets/d1")
+    assert page.error[0].value.startswith("The address names something")
+    assert not [path for _, path, _, _ in world.requests if "datasets/d1" in path]
+
+
+def test_a_project_without_a_launch_file_says_so(world, open_page):
+    world.projects["p1"] = contract_objects.project(train_file="")
+    world.datasets["d1"] = contract_objects.dataset(splits={"train": SplitCounts(images=1, boxes=1)})
+    page = open_page("training", project="p1")
+    assert not page.exception
+    assert "no training launch file" in page.info[0].value
+
+
+def test_a_silent_backend_shows_a_box_that_tries_again(silent_backend, open_page):
+    page = open_page("training", language="ru")
+    assert not page.exception
+    assert "не отвечает" in page.warning[0].value
