@@ -1,4 +1,4 @@
-"""Boxes as pages handle them: a class and four numbers in pixels of the full image. Pure conversions from and to markup."""
+"""Boxes as pages handle them: a class and four numbers in pixels of the full image. Pure, from markup and back."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

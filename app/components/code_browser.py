@@ -1,0 +1,97 @@
+"""The files of a code tree beside the text of one of them."""
+
+from collections.abc import Callable
+from pathlib import PurePosixPath
+
+import streamlit as st
+
+from app.api_client import api
+from app.components import confirm, error_box
+from app.format import plain, size
+from app.i18n import count, t
+from app.query import query_choice, remember
+from backend.contracts.projects import CodeFile, Project
+
+VIEW_PX = 560
+_LANGUAGES = {"py": "python", "yaml": "yaml", "yml": "yaml", "json": "json", "md": "markdown", "toml": "toml"}
+_LANGUAGES |= {"sh": "bash", "ini": "ini", "cfg": "ini", "js": "javascript", "ipynb": "json", "xml": "xml"}
+
+
+def show(project: Project) -> None:
+    """File list and viewer; the open file is in the URL."""
+    paths = [file.path for file in project.code.files]
+    preferred = next((path for path in (project.train_file, *_python_first(paths)) if path in paths), "")
+    current = query_choice("file", paths, preferred)
+    listed, viewed = st.columns([1, 2.4], gap="medium")
+    with listed:
+        st.caption(count("projects.files", len(paths)))
+        chosen = _show_list(project, paths.index(current))
+    with viewed:
+        _show_file(project, chosen or current)
+
+
+def show_files(files: tuple[CodeFile, ...], key: str, role_of: Callable[[str], str] = lambda path: "") -> int | None:
+    """The list alone; returns the index of the row that was clicked."""
+    rows = [
+        {
+            t("projects.file"): file.path,
+            t("projects.role"): role_of(file.path),
+            t("projects.size"): size(file.size_bytes),
+        }
+        for file in files
+    ]
+    has_roles = any(role_of(file.path) for file in files)
+    shown = st.dataframe(
+        rows,
+        hide_index=True,
+        key=key,
+        height=min(VIEW_PX, 37 + 35 * max(1, len(rows))),
+        on_select="rerun",
+        selection_mode="single-row",
+        column_order=[t("projects.file"), *([t("projects.role")] if has_roles else []), t("projects.size")],
+    )
+    selected = shown.selection.rows
+    return selected[0] if selected else None
+
+
+def _show_list(project: Project, current: int) -> str | None:
+    roles = {project.train_file: t("projects.role_train"), project.test_file: t("projects.role_test")}
+    key = f"code_list_{project.id}_{project.code.sha256[:12]}"
+    row = show_files(project.code.files, key, lambda path: roles.get(path, "") if path else "")
+    if row is None:
+        return None
+    path = project.code.files[row].path
+    remember(file=path)
+    return path
+
+
+def _show_file(project: Project, path: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{plain(path)}**")
+        st.space("stretch")
+        if st.button(t("projects.delete_file"), key="delete_file", icon=":material/delete:", type="tertiary"):
+            confirm.ask(
+                t("projects.delete_file_title"),
+                t("projects.delete_file_text", path=path),
+                t("projects.delete_file"),
+                lambda: _delete(project, path),
+                key="delete_file_dialog",
+            )
+    with error_box.guard(stop=False):
+        file = api().code_file(project.id, path)
+        if file.is_binary:
+            st.info(t("projects.binary"), icon=":material/draft:")
+            return
+        language = _LANGUAGES.get(PurePosixPath(path).suffix.lstrip(".").lower())
+        st.code(file.text or " ", language=language, line_numbers=True, height=VIEW_PX)
+        if file.is_truncated:
+            st.caption(t("projects.truncated"))
+
+
+def _delete(project: Project, path: str) -> None:
+    api().delete_code_file(project.id, path)
+    remember(file=None)
+
+
+def _python_first(paths: list[str]) -> list[str]:
+    return sorted(paths, key=lambda path: (not path.endswith(".py"), path))
