@@ -34,7 +34,6 @@ def sections() -> dict[str, list[st.Page]]:
         t(f"nav.group.{group}"): [
             st.Page(page_file(name), title=t(f"nav.{name}"), icon=icon, url_path=name, default=name == "home")
             for name, icon in pages
-            if page_file(name).exists()
         ]
         for group, pages in GROUPS.items()
     }
@@ -42,8 +41,6 @@ def sections() -> dict[str, list[st.Page]]:
 
 def link(name: str, label: str, icon: str | None = None, **query: str) -> None:
     """A link to another page, with values for its URL."""
-    if not page_file(name).exists():
-        return
     st.page_link(page_file(name), label=label, icon=icon or ICONS[name], query_params=query or None)
 
 

@@ -108,6 +108,7 @@ function layout(theme, run, hasLegend) {
       font: { family: theme.mono, size: 11, color: theme.text },
       namelength: -1,
     },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: theme.border, activecolor: theme.text },
     legend: { orientation: "h", x: 0, y: -0.14, yanchor: "top", font: { size: 11 } },
   };
 }
@@ -115,7 +116,8 @@ function layout(theme, run, hasLegend) {
 const CONFIG = {
   responsive: true,
   displaylogo: false,
-  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+  // named one by one: Plotly's default set has buttons that lead to services outside
+  modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
 };
 
 class LiveCharts {

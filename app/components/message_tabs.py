@@ -8,7 +8,7 @@ import streamlit as st
 from app.api_client import api
 from app.components import error_box
 from app.format import browser_timezone
-from app.i18n import t
+from app.i18n import render, t
 from backend.contracts.runs import FINAL_STATES, MESSAGE_LEVELS, Message, Run
 
 REFRESH_EVERY_S = 1
@@ -51,7 +51,12 @@ def _table(messages: list[Message]) -> str:
     rows = "".join(
         f'<div class="arm-message arm-message--{message.level}">'
         f"<time>{datetime.fromtimestamp(message.time, zone):%H:%M:%S}</time>"
-        f"<span>{html.escape(message.text)}</span></div>"
+        f"<span>{html.escape(_text(message))}</span></div>"
         for message in messages
     )
     return f'<div class="arm-messages">{rows}</div>'
+
+
+def _text(message: Message) -> str:
+    """The workstation's own messages come with a reason and speak the reader's language; a script's are its own."""
+    return message.text if message.reason is None else render(message.reason)

@@ -114,7 +114,8 @@ def _histogram(data: dict[str, Any], key: str) -> None:
     st.plotly_chart(figure, key=key, theme="streamlit", config=_CONFIG)
 
 
-_CONFIG = {"displaylogo": False}
+# buttons are named one by one: Plotly's default set has some that lead to services outside
+_CONFIG = {"displaylogo": False, "modeBarButtons": [["toImage", "resetScale2d"]]}
 _LIGHT_SCALE = [[0, "#f3f6f9"], [0.5, "#8fb4d9"], [1, "#1f5f9e"]]
 _DARK_SCALE = [[0, "#1d2126"], [0.5, "#2b5480"], [1, "#3d7fc4"]]
 _VIEWS: dict[str, Callable[[dict[str, Any], str], None]] = {
