@@ -16,6 +16,9 @@ from assets.weld_generator import generate
 
 SOLUTIONS = Path(__file__).parents[3] / "solutions"
 
+# The package of weld_defects imports from its own folder, as it does when its scripts run.
+sys.path.insert(0, str(SOLUTIONS / "weld_defects"))
+
 Events = list[dict[str, Any]]
 
 

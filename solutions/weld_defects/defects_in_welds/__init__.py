@@ -1,0 +1,1 @@
+"""Faster R-CNN for defects of welds: data, model, training, evaluation."""

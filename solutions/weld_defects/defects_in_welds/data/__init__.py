@@ -1,0 +1,1 @@
+"""Samples of welds: where they come from, how they become tensors."""

@@ -1,0 +1,63 @@
+"""How the detector learns: losses, schedule and validation, for lightning.Trainer."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from torch import Tensor
+from torchmetrics.detection import MeanAveragePrecision
+
+from defects_in_welds.model.detector import WeldDetector
+
+Batch = tuple[list[Tensor], list[dict[str, Tensor]]]
+
+
+class DetectionModule(LightningModule):
+    """Logs train_loss (and its four parts) each step, val_mAP (COCO, IoU 0.50:0.95) and val_mAP50 each epoch."""
+
+    def __init__(self, detector: WeldDetector, train: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.detector = detector
+        self.train_settings = dict(train)
+        self.val_metric = MeanAveragePrecision(backend="pycocotools")
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        """The sum of the four losses of Faster R-CNN."""
+        images, targets = batch
+        losses = self.detector(images, targets)
+        total = sum(losses.values())
+        parts = {f"train_{name.removeprefix('loss_')}": value for name, value in losses.items()}
+        self.log_dict({"train_loss": total, **parts}, on_step=True, on_epoch=True, batch_size=len(images))
+        return total
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """Collects answers for the mean average precision."""
+        images, targets = batch
+        self.val_metric.update(self.detector(images), targets)
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs val_mAP; it is -1 in COCO's terms if there is no true box at all, which is 0 here."""
+        result = self.val_metric.compute()
+        self.val_metric.reset()
+        self.log_dict(
+            {"val_mAP": result["map"].clamp(min=0), "val_mAP50": result["map_50"].clamp(min=0)}, prog_bar=True
+        )
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """AdamW; the rate rises over the warm-up and falls along a cosine to zero."""
+        settings = self.train_settings
+        learning = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(learning, settings["learning_rate"], weight_decay=settings["weight_decay"])
+        total = max(int(self.trainer.estimated_stepping_batches), 1)
+        warmup = max(1, round(total * settings["warmup_share"]))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(step, warmup, total))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def rate_factor(step: int, warmup: int, total: int) -> float:
+    """Part of the highest learning rate at `step` (0..total): linear rise over `warmup` steps, then a cosine to 0."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))

@@ -1,0 +1,126 @@
+"""Faster R-CNN that speaks 0-based class ids. The only place that knows torchvision's class 0 is the background."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import detection
+from torchvision.models.detection import FasterRCNN
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.ops import MultiScaleRoIAlign
+
+from defects_in_welds.model.backbone import IMAGE_MEAN, IMAGE_STD, LiteFpnBackbone
+
+Target = dict[str, Tensor]
+TORCHVISION_DETECTORS = {
+    "mobilenet_v3_large_320_fpn": (
+        detection.fasterrcnn_mobilenet_v3_large_320_fpn,
+        detection.FasterRCNN_MobileNet_V3_Large_320_FPN_Weights.DEFAULT,
+    ),
+    "resnet50_fpn_v2": (detection.fasterrcnn_resnet50_fpn_v2, detection.FasterRCNN_ResNet50_FPN_V2_Weights.DEFAULT),
+}
+MODEL_NAMES = ("efficientnet_lite0_fpn", *TORCHVISION_DETECTORS)
+
+
+class WeldDetector(nn.Module):
+    """Training: (images, targets) -> losses by name. Evaluation: images -> [{"boxes", "labels", "scores"}], best first.
+
+    Images are (3, H, W) in 0..1, boxes pixels of those images, labels 0-based in targets and in answers.
+    `settings` is everything needed to build the same detector again; it travels inside the weights file.
+    """
+
+    def __init__(self, classes: list[str], settings: Mapping[str, Any], warnings: list[str] | None = None) -> None:
+        super().__init__()
+        self.classes = list(classes)
+        self.settings = dict(settings)
+        self.network = build_network(len(classes), settings, [] if warnings is None else warnings)
+
+    def forward(self, images: list[Tensor], targets: list[Target] | None = None) -> Any:
+        """See the class."""
+        if targets is not None:
+            # torchvision takes class 0 for the background: ids 0..n-1 passed as they are would never learn the first.
+            targets = [{"boxes": target["boxes"], "labels": target["labels"] + 1} for target in targets]
+            return self.network(images, targets)
+        return [{**answer, "labels": answer["labels"] - 1} for answer in self.network(images)]
+
+    def get_extra_state(self) -> Tensor:
+        """Classes and settings as bytes in a tensor: part of every state dict, readable with weights_only=True."""
+        text = json.dumps({"classes": self.classes, "settings": self.settings})
+        return torch.tensor(list(text.encode()), dtype=torch.uint8)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Nothing to restore: the detector was built from these settings. A mismatch of shapes raises elsewhere."""
+
+    @classmethod
+    def from_weights(cls, path: Path) -> "WeldDetector":
+        """A trained detector from a Lightning checkpoint (.ckpt) or a state dict (.pth)."""
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+        state = stored.get("state_dict", stored)
+        state = {key.removeprefix("detector."): value for key, value in state.items()}
+        if "_extra_state" not in state:
+            raise ValueError(f"{path} is no file of this solution: it names neither classes nor settings")
+        known = json.loads(bytes(state["_extra_state"].tolist()))
+        # Built as it was, ImageNet start included (batch norm is frozen with it); then every weight is replaced.
+        detector = cls(known["classes"], known["settings"])
+        detector.load_state_dict(state)
+        return detector.eval()
+
+
+def build_network(class_count: int, settings: Mapping[str, Any], warnings: list[str]) -> FasterRCNN:
+    """The torchvision detector for `class_count` classes and the background. `warnings` grows by what a user must know.
+
+    settings: name, is_pretrained, weights_path, frozen_stages, finest_stride, fpn_channels, short_side, long_side.
+    """
+    name, sizes = settings["name"], {"min_size": settings["short_side"], "max_size": settings["long_side"]}
+    if name == "efficientnet_lite0_fpn":
+        return _lite_network(class_count, settings, sizes)
+    if name not in TORCHVISION_DETECTORS:
+        raise ValueError(f"model.name is {name!r}; known are {', '.join(MODEL_NAMES)}")
+    build, weights = TORCHVISION_DETECTORS[name]
+    network = build(weights=None, weights_backbone=None, num_classes=class_count + 1, **sizes)
+    if settings["is_pretrained"]:
+        _load_detector_weights(network, settings["weights_path"], weights.url, warnings)
+    return network
+
+
+def _lite_network(class_count: int, settings: Mapping[str, Any], sizes: dict[str, int]) -> FasterRCNN:
+    backbone = LiteFpnBackbone(
+        int(settings["finest_stride"]), settings["fpn_channels"], settings["is_pretrained"], settings["frozen_stages"]
+    )
+    # Two sizes a level, 16 px at the finest; 1:3 because cracks and undercuts are long.
+    base = [16 * 2**level for level in range(backbone.level_count)]
+    anchors = AnchorGenerator(tuple((size, int(size * 1.5)) for size in base), ((0.33, 1.0, 3.0),) * len(base))
+    roi_levels = [str(level) for level in range(backbone.level_count - 1)]
+    return FasterRCNN(
+        backbone,
+        num_classes=class_count + 1,
+        image_mean=list(IMAGE_MEAN),
+        image_std=list(IMAGE_STD),
+        rpn_anchor_generator=anchors,
+        box_roi_pool=MultiScaleRoIAlign(roi_levels, output_size=7, sampling_ratio=2),
+        # Fewer proposals than COCO needs: a weld shows ten defects, not a hundred, and this halves the time on a CPU.
+        rpn_pre_nms_top_n_train=1000,
+        rpn_post_nms_top_n_train=500,
+        rpn_pre_nms_top_n_test=500,
+        rpn_post_nms_top_n_test=300,
+        box_batch_size_per_image=128,
+        box_score_thresh=0.02,
+        **sizes,
+    )
+
+
+def _load_detector_weights(network: nn.Module, given: str, url: str, warnings: list[str]) -> None:
+    """COCO weights from a path or torch's cache, all but the layers whose size depends on the classes."""
+    path = Path(given) if given else Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name
+    if not path.is_file():
+        if given:
+            raise FileNotFoundError(f"model.weights_path {given!r} is not a file")
+        warnings.append(
+            f"{path.name} is neither given nor in torch's cache ({path.parent}): training starts from scratch"
+        )
+        return
+    state, own = torch.load(path, map_location="cpu", weights_only=True), network.state_dict()
+    network.load_state_dict({k: v for k, v in state.items() if k in own and v.shape == own[k].shape}, strict=False)

@@ -1,0 +1,36 @@
+"""Writes metrics/history.json: one entry an epoch, and the best one by val_mAP."""
+
+import json
+from pathlib import Path
+
+from lightning import Callback, LightningModule, Trainer
+
+
+class HistoryWriter(Callback):
+    """{"epochs": [{"epoch": 1, "train_loss": …, "val_mAP": …, "val_mAP50": …}], "best": {…}}, rewritten each epoch."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.epochs: list[dict[str, float]] = []
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Validation of the epoch is done by now."""
+        known = trainer.callback_metrics
+        values = {
+            "train_loss": known.get("train_loss_epoch"),
+            "val_mAP": known.get("val_mAP"),
+            "val_mAP50": known.get("val_mAP50"),
+        }
+        entry = {name: round(float(value), 5) for name, value in values.items() if value is not None}
+        self.epochs.append({"epoch": trainer.current_epoch + 1, **entry})
+        best = max(self.epochs, key=lambda one: one.get("val_mAP", 0.0))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text(json.dumps({"epochs": self.epochs, "best": best}, indent=1), encoding="utf-8")
+
+    def state_dict(self) -> dict[str, list[dict[str, float]]]:
+        """Goes into the checkpoint, so that a resumed training keeps its past."""
+        return {"epochs": self.epochs}
+
+    def load_state_dict(self, state_dict: dict[str, list[dict[str, float]]]) -> None:
+        """The past of a resumed training."""
+        self.epochs = list(state_dict["epochs"])

@@ -1,0 +1,120 @@
+"""Joins workstation and training: parameters become Hydra overrides, Lightning's events become reports."""
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from lightning import Callback, LightningModule, Trainer
+from omegaconf import DictConfig
+
+import PlatformAPI
+
+
+def config_from_params(params: dict[str, dict[str, Any]], config_folder: Path, device: str) -> DictConfig:
+    """configs/params.yaml with the form's values on top; `device` is torch's name of the chosen one.
+
+    A form's group and name are a group and name of configs/, so params.yaml needs no table of translations.
+    """
+    overrides = [
+        f"{group}.{name}={_hydra_value(value)}" for group, entries in params.items() for name, value in entries.items()
+    ]
+    kind, _, index = device.partition(":")
+    overrides.append(f"trainer.accelerator={'gpu' if kind == 'cuda' else kind}")
+    # Lightning counts devices for "1" and names one for "[1]".
+    overrides.append(f"trainer.devices=[{int(index or 0)}]" if kind == "cuda" else "trainer.devices=1")
+    # The workstation records the run: a second record inside it would only confuse.
+    overrides += ["logging.mlflow=false", "logging.tensorboard=false"]
+    with initialize_config_dir(str(config_folder.absolute()), version_base=None):
+        return compose("params", overrides)
+
+
+def _hydra_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return str(value)
+
+
+class PlatformReporter(Callback):
+    """Progress, messages, points and checkpoints of a training, through PlatformAPI."""
+
+    def __init__(self, artifacts: Path) -> None:
+        self.artifacts = artifacts
+        self.graphs = PlatformAPI.get_train_graph_logger()
+        self.logger = PlatformAPI.get_logger()
+        self.best_score = -1.0
+        self.epoch_start = 0.0
+        self.seen_images = 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say what is about to happen."""
+        learning = sum(p.numel() for p in pl_module.parameters() if p.requires_grad)
+        total = sum(p.numel() for p in pl_module.parameters())
+        self.logger.info(
+            f"training on {pl_module.device}: {total / 1e6:.1f} M parameters, {learning / 1e6:.1f} M of them learn, "
+            f"{trainer.max_epochs} epochs of {trainer.num_training_batches} batches"
+        )
+        if trainer.current_epoch:
+            self.logger.info(f"resumed after epoch {trainer.current_epoch}")
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock for images per second."""
+        self.epoch_start, self.seen_images = time.monotonic(), 0
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """The losses of this batch and the progress."""
+        epoch = trainer.current_epoch + 1
+        step = trainer.current_epoch * int(trainer.num_training_batches) + batch_idx + 1
+        self.seen_images += len(batch[0])
+        loss = float(outputs["loss"]) * trainer.accumulate_grad_batches
+        self.graphs.log_point("train_loss", loss, epoch, step)
+        for name in ("train_classifier", "train_box_reg", "train_objectness", "train_rpn_box_reg"):
+            value = trainer.callback_metrics.get(f"{name}_step")
+            if value is not None:
+                self.graphs.log_point(name, float(value), epoch, step)
+        self.graphs.log_point("learning_rate", trainer.optimizers[0].param_groups[0]["lr"], epoch, step)
+        if not math.isfinite(loss):
+            self.logger.warning(f"epoch {epoch}, batch {batch_idx + 1}: the loss is {loss}; lower the learning rate")
+        # The last per cent belongs to the final validation and the saving of weights.
+        PlatformAPI.save_progress_for_platform(99.0 * step / (trainer.max_epochs * trainer.num_training_batches))
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Training of the epoch is over: its speed is known."""
+        self.images_per_s = self.seen_images / max(time.monotonic() - self.epoch_start, 1e-9)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The epoch's figures; the best checkpoint once it is written (ModelCheckpoint saved it after validation)."""
+        epoch, known = trainer.current_epoch + 1, trainer.callback_metrics
+        step = epoch * int(trainer.num_training_batches)
+        for name in ("train_loss_epoch", "val_mAP", "val_mAP50"):
+            self.graphs.log_point(name, float(known[name]), epoch, step)
+        self.logger.info(
+            f"epoch {epoch} of {trainer.max_epochs}: train loss {float(known['train_loss_epoch']):.3f}, "
+            f"val mAP {float(known['val_mAP']):.3f}, mAP50 {float(known['val_mAP50']):.3f}, "
+            f"{self.images_per_s:.1f} images/s"
+        )
+        score = float(known["val_mAP"])
+        best = self.artifacts / "checkpoints" / "best_model.ckpt"
+        if score > self.best_score and best.is_file():
+            self.best_score = score
+            PlatformAPI.save_artifact(best, "checkpoint", {"epoch": epoch, "val_mAP": round(score, 5)})
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The checkpoint to go on from."""
+        self._save_last(trainer)
+        if trainer.current_epoch < (trainer.max_epochs or 0):
+            self.logger.info(f"stopped early after epoch {trainer.current_epoch}: val_mAP no longer rises")
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """A stopped or broken training keeps its last checkpoint, too."""
+        self._save_last(trainer)
+
+    def _save_last(self, trainer: Trainer) -> None:
+        last = self.artifacts / "checkpoints" / "last.ckpt"
+        if last.is_file():
+            PlatformAPI.save_artifact(last, "checkpoint", {"epoch": trainer.current_epoch})

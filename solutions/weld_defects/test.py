@@ -1,0 +1,80 @@
+"""Test launch file of the workstation: boxes of every test image and how good they are."""
+
+import PlatformAPI
+
+PlatformAPI.save_progress_for_platform(0.0)
+
+from defects_in_welds.training.quiet_libraries import silence  # noqa: E402  (progress first: the imports take seconds)
+
+silence()
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from defects_in_welds.data.samples import Sample, platform_samples  # noqa: E402
+from defects_in_welds.data.weld_dataset import WeldDataset, make_loader  # noqa: E402
+from defects_in_welds.evaluation.coco_scores import above, coco_scores, on_cpu  # noqa: E402
+from defects_in_welds.evaluation.confusion import count_image  # noqa: E402
+from defects_in_welds.evaluation.platform_report import markup_of, report_images, report_scores  # noqa: E402
+from defects_in_welds.model.detector import WeldDetector  # noqa: E402
+
+
+def main() -> None:
+    """Weights and a sample in, results and metrics out."""
+    params, logger, classes = PlatformAPI.get_test_params()["test"], PlatformAPI.get_logger(), PlatformAPI.get_classes()
+    detector = load_detector(classes).to(PlatformAPI.get_device())
+    # The last sample is the test one.
+    dataset = PlatformAPI.generate_dataset(PlatformAPI.get_available_datasets()[-1])
+    samples = platform_samples(dataset.get_all_images_path(), dataset.get_all_markups(), classes)
+    logger.info(f"{dataset.role}: {len(samples)} images")
+
+    answers, truths = find_boxes(detector, samples, params)
+    condition = f"confidence >= {params['confidence']}, IoU >= {params['iou']}"
+    counts = np.zeros((len(classes) + 1, len(classes) + 1), dtype=int)
+    shown = [above(answer, params["confidence"]) for answer in answers]
+    faults = [count_image(counts, truth, one, params["iou"]) for truth, one in zip(truths, shown, strict=True)]
+    scores = coco_scores(answers, truths, len(classes))
+    report_scores(scores, counts, classes, condition)
+    confidences = torch.cat([answer["scores"] for answer in answers]).numpy()
+    report_images([sample.image_path.name for sample in samples], faults, confidences, params["worst_count"], condition)
+    if not any(len(one["scores"]) for one in shown):
+        logger.warning(f"no box reaches the confidence {params['confidence']}: lower it, or train longer")
+    PlatformAPI.TorchPklSaver._save(detector, "weld_defects.pth")
+    logger.info(f"mAP50 {scores.map50:.3f}, mAP50-95 {scores.map:.3f}")
+    PlatformAPI.save_progress_for_platform(100.0)
+
+
+def load_detector(classes: list[str]) -> WeldDetector:
+    """The trained detector, checked against the classes of the sample."""
+    weights = PlatformAPI.get_weights_path()
+    if weights is None:
+        raise SystemExit(
+            "no weights: choose a finished training run, or put a .pth or .ckpt into weights/ beside test.py"
+        )
+    detector = WeldDetector.from_weights(weights)
+    if detector.classes != classes:
+        raise SystemExit(f"the weights know the classes {detector.classes}, the sample has {classes}")
+    return detector
+
+
+def find_boxes(detector: WeldDetector, samples: list[Sample], params: dict) -> tuple[list[dict], list[dict]]:
+    """Answers and truths of all images, on the CPU; each image's result is saved as soon as it is known."""
+    device = torch.device(PlatformAPI.get_device())
+    loader = make_loader(WeldDataset(samples), params["batch_size"], params["workers"])
+    answers: list[dict] = []
+    truths: list[dict] = []
+    for images, targets in loader:
+        with torch.inference_mode():
+            found = [on_cpu(answer) for answer in detector([image.to(device) for image in images])]
+        for answer in found:
+            shown = {name: value.tolist() for name, value in above(answer, params["confidence"]).items()}
+            markup = markup_of(shown["boxes"], shown["scores"], shown["labels"], detector.classes)
+            name = samples[len(answers)].image_path.name
+            PlatformAPI.get_markup_dict_for_images({name: markup}, "ObjectDetection")
+            answers.append(answer)
+        truths += targets
+        PlatformAPI.save_progress_for_platform(90.0 * len(answers) / len(samples))
+    return answers, truths
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""Samples of weld_defects from both worlds, augmentation, the translation of parameters, and the counts of a test."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from defects_in_welds.data.samples import platform_samples, read_yolo_classes, read_yolo_split
+from defects_in_welds.data.weld_dataset import WeldDataset, collate
+from defects_in_welds.evaluation.coco_scores import coco_scores
+from defects_in_welds.evaluation.confusion import ImageFaults, count_image, precision_recall_f1
+from defects_in_welds.training.platform_adapter import config_from_params
+from PIL import Image
+
+SOLUTION = Path(__file__).parents[3] / "solutions" / "weld_defects"
+
+
+def test_a_missing_data_folder_advises_dvc_pull(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="dvc pull"):
+        read_yolo_classes(tmp_path / "data")
+    with pytest.raises(FileNotFoundError, match="dvc pull"):
+        read_yolo_split(tmp_path, "train", 1)
+
+
+def test_both_worlds_give_the_same_samples(weld_folder: Path, tmp_path: Path) -> None:
+    classes = read_yolo_classes(weld_folder)
+    from_yolo = read_yolo_split(weld_folder, "train", len(classes))
+    assert len(from_yolo) == 6 and any(sample.boxes for sample in from_yolo)
+    markups = []
+    for sample in from_yolo:
+        annotations = [
+            {"class": classes[label], "shape": {"type": "rectangle", "exterior": [box[:2], box[2:]], "interior": []}}
+            for box, label in zip(sample.boxes, sample.labels, strict=True)
+        ]
+        path = tmp_path / f"{sample.image_path.stem}.json"
+        path.write_text(json.dumps({"version": 1, "annotation": annotations}), encoding="utf-8")
+        markups.append(str(path))
+    images = [str(sample.image_path) for sample in from_yolo]
+    assert platform_samples(images, markups, classes) == from_yolo
+    assert all(sample.boxes == () for sample in platform_samples(images, [], classes))
+
+
+@pytest.mark.parametrize(("line", "message"), [("9 0.5 0.5 0.1 0.1", "class 9"), ("0 0.5 0.5", "class cx cy w h")])
+def test_a_faulty_label_names_its_file_and_line(tmp_path: Path, line: str, message: str) -> None:
+    for name in ("images", "labels"):
+        (tmp_path / "train" / name).mkdir(parents=True)
+    Image.new("RGB", (32, 32)).save(tmp_path / "train" / "images" / "a.png")
+    (tmp_path / "train" / "labels" / "a.txt").write_text(f"0 0.5 0.5 0.2 0.2\n{line}\n")
+    with pytest.raises(ValueError, match=rf"a\.txt, line 2.*{message}"):
+        read_yolo_split(tmp_path, "train", 2)
+
+
+def test_an_image_without_boxes_has_the_shape_zero_by_four(tmp_path: Path) -> None:
+    Image.new("RGB", (32, 24)).save(tmp_path / "a.png")
+    dataset = WeldDataset(platform_samples([str(tmp_path / "a.png")], [], []), flip_probability=1, colour_strength=0.5)
+    images, targets = collate([dataset[0]])
+    assert images[0].shape == (3, 24, 32) and images[0].dtype == torch.float32
+    assert targets[0]["boxes"].shape == torch.Size([0, 4])
+    assert targets[0]["labels"].shape == torch.Size([0]) and targets[0]["labels"].dtype == torch.int64
+
+
+def test_flipped_boxes_stay_on_what_they_frame(tmp_path: Path) -> None:
+    """A white rectangle on black: after both mirrors the box still frames exactly the white pixels."""
+    canvas = np.zeros((40, 60), dtype=np.uint8)
+    canvas[5:15, 10:30] = 255
+    Image.fromarray(canvas).save(tmp_path / "a.png")
+    shape = {"type": "rectangle", "exterior": [[10, 5], [30, 15]], "interior": []}
+    (tmp_path / "a.json").write_text(json.dumps({"annotation": [{"class": "pore", "shape": shape}]}))
+    samples = platform_samples([str(tmp_path / "a.png")], [str(tmp_path / "a.json")], ["pore"])
+    image, target = WeldDataset(samples, flip_probability=1.0)[0]
+    rows, columns = torch.nonzero(image[0] > 0.5, as_tuple=True)
+    assert target["boxes"].tolist() == [
+        [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1],
+    ]
+    assert target["boxes"].tolist() == [[30.0, 25.0, 50.0, 35.0]]
+
+
+def declared_defaults() -> dict[str, dict[str, object]]:
+    declared = yaml.safe_load((SOLUTION / "params.yaml").read_text(encoding="utf-8"))["train"]
+    return {group: {name: one["default"] for name, one in entries.items()} for group, entries in declared.items()}
+
+
+def test_every_declared_parameter_is_one_of_the_configuration_with_the_same_default() -> None:
+    config = config_from_params({}, SOLUTION / "configs", "cpu")
+    for group, entries in declared_defaults().items():
+        for name, value in entries.items():
+            assert str(config[group][name]) == str(value), f"{group}.{name}"
+
+
+def test_the_values_of_the_form_and_the_device_reach_the_configuration() -> None:
+    params = {
+        "train": {"batch_size": 8, "resume": "it's a/folder, {1}=[2]/last.ckpt", "learning_rate": 1e-05},
+        "model": {"is_pretrained": False},
+        "trainer": {"precision": "16-mixed"},
+    }
+    config = config_from_params(params, SOLUTION / "configs", "cuda:1")
+    assert config.train.batch_size == 8 and config.train.learning_rate == 1e-05
+    assert config.train.resume == "it's a/folder, {1}=[2]/last.ckpt"
+    assert config.model.is_pretrained is False and config.trainer.precision == "16-mixed"
+    assert config.trainer.accelerator == "gpu" and list(config.trainer.devices) == [1]
+    assert config.logging.mlflow is False and config.logging.tensorboard is False
+
+
+def test_a_parameter_the_configuration_lacks_is_refused() -> None:
+    with pytest.raises(Exception, match="optimiser"):
+        config_from_params({"train": {"optimiser": "sgd"}}, SOLUTION / "configs", "cpu")
+
+
+def detections(*rows: tuple[int, float, tuple[float, float, float, float]]) -> dict[str, torch.Tensor]:
+    return {
+        "labels": torch.tensor([row[0] for row in rows], dtype=torch.int64),
+        "scores": torch.tensor([row[1] for row in rows]),
+        "boxes": torch.tensor([row[2] for row in rows]).reshape(-1, 4),
+    }
+
+
+def test_confusion_counts_and_faults_of_a_case_done_by_hand() -> None:
+    truth = detections((0, 1, (0, 0, 10, 10)), (1, 1, (20, 20, 30, 30)), (1, 1, (40, 40, 50, 50)))
+    answer = detections((0, 0.9, (0, 0, 10, 9)), (0, 0.8, (20, 20, 30, 30)), (1, 0.7, (70, 70, 80, 80)))
+    counts = np.zeros((3, 3), dtype=int)
+    faults = count_image(counts, truth, answer, least_iou=0.5)
+    assert faults == ImageFaults(missed=1, false_alarms=1, wrong_class=1) and faults.total == 3
+    assert counts.tolist() == [[1, 0, 0], [1, 0, 1], [0, 1, 0]]
+    assert precision_recall_f1(counts, 0) == pytest.approx((0.5, 1.0, 2 / 3))
+
+
+def test_scores_leave_out_classes_without_true_boxes() -> None:
+    truths = [detections((1, 1, (0, 0, 10, 10)), (1, 1, (20, 20, 40, 40)))]
+    answers = [detections((1, 0.9, (0, 0, 10, 10)), (0, 0.8, (60, 60, 70, 70)))]
+    scores = coco_scores(answers, truths, class_count=3)
+    # One of two boxes found without a false alarm: precision 1 up to recall 0.5, which is 51 of COCO's 101 recalls.
+    assert scores.ap50_C[1] == pytest.approx(51 / 101) and scores.map50 == pytest.approx(51 / 101)
+    assert np.isnan(scores.ap50_C[0]) and np.isnan(scores.ap50_C[2])
+    assert scores.precision50_CR.shape == (3, 101)

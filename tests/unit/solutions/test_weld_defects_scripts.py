@@ -1,0 +1,107 @@
+"""weld_defects in its two ways of being run, each as a real process: launch files of the workstation, Hydra command line."""
+
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SOLUTION = Path(__file__).parents[3] / "solutions" / "weld_defects"
+SMALL = {"finest_stride": "8", "short_side": 128, "long_side": 160, "workers": 0, "is_pretrained": False}
+
+
+def test_training_and_test_report_everything_and_keep_stderr_clean(run_folder: Callable) -> None:
+    run = run_folder("weld_defects")
+    done = run.start("train", epochs=2, batch_size=3, limit_train_batches=0.5, **SMALL)
+    assert (done.returncode, done.stderr) == (0, "")
+    progress = [event["v"] for event in run.events("progress")]
+    assert progress[0] == 0 and progress[-1] == 100 and progress == sorted(progress)
+    points = run.events("point")
+    assert {"train_loss", "train_classifier", "learning_rate", "train_loss_epoch", "val_mAP", "val_mAP50"} <= {
+        point["name"] for point in points
+    }
+    assert [(p["e"], p["i"]) for p in points if p["name"] == "train_loss"] == [(1, 1), (2, 2)]
+    assert all(math.isfinite(point["v"]) for point in points)
+    artifacts = {event["path"]: event["kind"] for event in run.events("artifact")}
+    assert artifacts == {
+        "checkpoints/best_model.ckpt": "checkpoint",
+        "checkpoints/last.ckpt": "checkpoint",
+        "metrics/history.json": "file",
+        "weld_defects.pth": "pytorch",
+    }
+    history = json.loads((run.root / "artifacts" / "metrics" / "history.json").read_text())
+    assert [entry["epoch"] for entry in history["epochs"]] == [1, 2] and "val_mAP" in history["best"]
+
+    (run.root / "weights").mkdir()
+    shutil.move(run.root / "artifacts" / "weld_defects.pth", run.root / "weights")
+    done = run.start("test", weights=["weights/weld_defects.pth"], workers=0, confidence=0.0)
+    assert (done.returncode, done.stderr) == (0, "")
+    results = run.events("result")
+    assert len(results) == 2
+    boxes = [one["shape"]["exterior"] for result in results for one in result["markup"]["annotation"]]
+    assert boxes and all(0 <= x1 <= x2 <= 160 and 0 <= y1 <= y2 <= 120 for (x1, y1), (x2, y2) in boxes)
+    metrics = {event["name"]: event for event in run.events("metric")}
+    assert metrics["Confusion matrix"]["data"]["labels"] == [*run.classes, "background"]
+    assert metrics["Classes"]["data"]["index"] == run.classes
+    assert {"mAP", "Precision by recall", "Confidence of the boxes", "Worst images"} <= set(metrics)
+
+
+def test_a_training_resumes_from_its_last_checkpoint(run_folder: Callable) -> None:
+    run = run_folder("weld_defects")
+    assert run.start("train", epochs=1, batch_size=3, limit_train_batches=0.5, **SMALL).returncode == 0
+    last = run.root / "last_of_before.ckpt"
+    shutil.move(run.root / "artifacts" / "checkpoints" / "last.ckpt", last)
+    done = run.start("train", epochs=2, batch_size=3, limit_train_batches=0.5, resume=str(last), **SMALL)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {point["e"] for point in run.events("point")} == {2}
+    history = json.loads((run.root / "artifacts" / "metrics" / "history.json").read_text())
+    assert [entry["epoch"] for entry in history["epochs"]] == [1, 2]
+
+
+def command_line(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "defects_in_welds.training.run_training", *overrides],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture
+def copied_solution(tmp_path: Path) -> Path:
+    folder = tmp_path / "weld_defects"
+    shutil.copytree(SOLUTION, folder, ignore=shutil.ignore_patterns("__pycache__", "data.yaml", "checkpoints"))
+    return folder
+
+
+def test_the_command_line_trains_and_records_in_mlflow(copied_solution: Path, weld_folder: Path) -> None:
+    shutil.copytree(weld_folder, copied_solution / "data")
+    done = command_line(
+        copied_solution, "train.epochs=1", "train.batch_size=3", "trainer.limit_train_batches=1", "data.workers=0",
+        "data.short_side=128", "model.finest_stride=8", "model.is_pretrained=false",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (copied_solution / "checkpoints" / "best_model.ckpt").is_file()
+    assert "val_mAP" in json.loads((copied_solution / "metrics" / "history.json").read_text())["best"]
+    assert list((copied_solution / "logs").rglob("events.out.tfevents*"))
+
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{copied_solution / 'mlruns.db'}")
+    run = client.search_runs([client.get_experiment_by_name("defects_in_welds").experiment_id])[0]
+    assert run.data.params["train/batch_size"] == "3" and "val_mAP" in run.data.metrics
+    assert [one.path for one in client.list_artifacts(run.info.run_id, "models")] == ["models/best_model.ckpt"]
+    assert run.info.status == "FINISHED"
+
+
+def test_the_command_line_without_data_advises_dvc_pull(copied_solution: Path) -> None:
+    done = command_line(copied_solution)
+    assert done.returncode == 1
+    assert "dvc pull" in done.stderr
