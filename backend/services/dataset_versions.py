@@ -34,9 +34,10 @@ class DatasetVersions:
         """A version of the present state; the newest one when nothing changed since. Raises ConflictError."""
         for _ in range(FREEZE_ATTEMPTS):
             newest = self._versions.newest(dataset_id)
-            record = self._snapshot(dataset_id, classes, note, 1 if newest is None else newest.version.number + 1)
-            if newest is not None and newest.version.manifest == record.version.manifest:
+            # Revisions only grow and items are never added, so an equal sum of edits means an equal state.
+            if newest is not None and newest.edit_count == self._items.edits([dataset_id])[dataset_id].count:
                 return newest.version
+            record = self._snapshot(dataset_id, classes, note, 1 if newest is None else newest.version.number + 1)
             try:
                 self._versions.insert(record)
             except ConflictError:

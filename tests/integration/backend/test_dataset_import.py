@@ -225,7 +225,16 @@ def test_two_entries_of_one_path(api: TestClient) -> None:
 
 
 @pytest.mark.usefixtures("nothing_is_kept")
-def test_entry_that_lies_about_its_size_or_is_damaged(api: TestClient) -> None:
+def test_entry_that_claims_to_be_smaller_than_it_is(api: TestClient) -> None:
+    content = bytearray(zip_of({"train/images/a.bmp": b"\0" * (20 << 20), **yolo_files()}))
+    position = content.index(b"PK\x01\x02") + 24
+    content[position : position + 4] = (1000).to_bytes(4, "little")
+    problems = upload(api, bytes(content)).json()["problems"]
+    assert ("archive_entry_broken", "train/images/a.bmp") in [(p["code"], p["file"]) for p in problems]
+
+
+@pytest.mark.usefixtures("nothing_is_kept")
+def test_damaged_entry(api: TestClient) -> None:
     content = bytearray(zip_of(yolo_files(), zipfile.ZIP_STORED))
     content[content.index(jpeg()) + 100] ^= 0xFF
     problems = upload(api, bytes(content)).json()["problems"]

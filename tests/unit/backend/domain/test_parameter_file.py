@@ -62,11 +62,11 @@ def test_nothing_declared(content: str) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("trian:\n  g: {a: 1}", [("parameter_section_unknown", 1)]),
+        ("training:\n  g: {a: 1}", [("parameter_section_unknown", 1)]),
         ("train:\n  g: {a: 1}\ntrain:\n  g: {a: 1}", [("parameter_section_unknown", 3)]),
         ("train:\n  a: 1", [("parameter_mapping_expected", 2), ("parameter_group_empty", 2)]),
         ("- a", [("parameter_mapping_expected", 1)]),
-        ("train:\n  g:\n    a: {defualt: 1}", [("parameter_field_unknown", 3)]),
+        ("train:\n  g:\n    a: {dflt: 1}", [("parameter_field_unknown", 3)]),
         ("train:\n  g:\n    a: {min: 1}", [("parameter_default_missing", 3)]),
         ("train:\n  g:\n    a: {type: integer, default: 1}", [("parameter_type_unknown", 3)]),
         ("train:\n  g:\n    a: {default: 1, min: x}", [("parameter_limit_not_number", 3)]),
