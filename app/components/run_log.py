@@ -37,5 +37,5 @@ def _log(run_id: str) -> None:
         st.download_button(
             t("log.download"), text, f"{run_id}-{stream}.log", key=f"log_download_{run_id}", icon=":material/download:"
         )
-    with st.container(height=HEIGHT_PX, autoscroll=True, key=f"log_{run_id}"):
+    with st.container(height=HEIGHT_PX, autoscroll=True, border=False, key=f"log_{run_id}"):
         st.code(text[-CHARACTERS_SHOWN:], language=None)

@@ -32,11 +32,11 @@ def show(runs: list[Run], key: str = "run_table") -> None:
         selection_mode="single-row",
         column_config={
             "number": config.NumberColumn(t("run.column.number"), width=60, format="%d"),
-            "state": config.TextColumn(t("run.column.state"), width=120),
-            "kind": config.TextColumn(t("run.column.kind"), width=110),
-            "project": config.TextColumn(t("run.column.project"), width="medium"),
+            "state": config.TextColumn(t("run.column.state"), width=110),
+            "kind": config.TextColumn(t("run.column.kind"), width=90),
+            "project": config.TextColumn(t("run.column.project"), width=160),
             "progress": config.ProgressColumn(t("run.column.progress"), format="percent", width="small"),
-            "started": config.DatetimeColumn(t("run.column.started"), format="DD.MM.YYYY HH:mm:ss", width=160),
+            "started": config.DatetimeColumn(t("run.column.started"), format="DD.MM.YYYY HH:mm", width=130),
             "duration": config.TextColumn(t("run.column.duration"), width="small"),
         },
     )

@@ -5,6 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
@@ -64,6 +65,7 @@ def _point_client_at(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("ARM_API_URL", url)
     monkeypatch.setenv("ARM_API_TOKEN", contract_server.TOKEN)
     api_client.api.clear()
+    st.cache_data.clear()
 
 
 def _forget_client() -> None:
