@@ -5,7 +5,18 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from backend.api import dataset_routes, error_handlers, item_routes, object_routes
+from backend.api import (
+    agent_routes,
+    dataset_routes,
+    error_handlers,
+    health_routes,
+    item_routes,
+    object_routes,
+    project_routes,
+    run_routes,
+    solution_routes,
+    worker_routes,
+)
 from backend.api.access import installation_only
 from backend.settings import Settings
 from backend.wiring import build_services, connect
@@ -25,7 +36,10 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.connections = connections
         app.state.services = build_services(connections, settings)
         app.state.services.clean_up()
+        supervision = app.state.services.run.supervision
+        supervision.start()
         yield
+        supervision.stop()
         connections.close()
 
     app = FastAPI(title="АРМ Разработчика", lifespan=lifespan)
@@ -34,7 +48,13 @@ def create_app(settings: Settings) -> FastAPI:
     private = APIRouter(prefix="/api", dependencies=[Depends(installation_only)])
     private.include_router(dataset_routes.router)
     private.include_router(item_routes.router)
+    private.include_router(project_routes.router)
+    private.include_router(solution_routes.router)
+    private.include_router(run_routes.router)
+    private.include_router(worker_routes.router)
     app.include_router(private)
+    app.include_router(health_routes.router, prefix="/api")
+    app.include_router(agent_routes.router, prefix="/api")
     app.include_router(object_routes.router, prefix="/api")
     return app
 

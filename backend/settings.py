@@ -18,6 +18,7 @@ class Settings(BaseSettings):
     database: str = Field(default="arm", description="name of the MongoDB database")
     api_host: str = Field(default="127.0.0.1", description="address the REST API listens on")
     api_port: int = Field(default=8600, description="port of the REST API")
+    api_url: str | None = Field(default=None, description="where a worker finds the REST API, with its /api")
     ui_port: int = Field(default=8500, description="port of the pages")
     api_token: str = Field(default="", description="the installation's token; `arm up` makes one")
 
@@ -32,6 +33,7 @@ class Settings(BaseSettings):
 
     lease_s: float = Field(default=30, description="a run whose agent was silent for so long is lost, s")
     stop_grace_s: float = Field(default=10, description="between SIGTERM and SIGKILL, s")
+    cpu_slots: int = Field(default=1, ge=1, description="runs that a worker computes on its CPU at a time")
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -47,6 +49,6 @@ class Settings(BaseSettings):
 
     @computed_field  # type: ignore[prop-decorator]
     @property
-    def api_url(self) -> str:
-        """Base address of the REST API as other parts on this machine reach it."""
-        return f"http://{self.api_host}:{self.api_port}/api"
+    def worker_api_url(self) -> str:
+        """Base address of the REST API as a worker reaches it: the one that is given, else that of this machine."""
+        return (self.api_url or f"http://{self.api_host}:{self.api_port}/api").rstrip("/")

@@ -9,23 +9,49 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pymongo
 import redis
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from backend.domain.archive_rules import ArchiveLimits
+from backend.domain.code_tree import MAX_FILES
 from backend.domain.errors import UnavailableError
+from backend.services.agent_service import AgentService
+from backend.services.code_import import CodeImporter
 from backend.services.dataset_import import DatasetImporter, ImportSettings
 from backend.services.dataset_service import DatasetService
 from backend.services.dataset_versions import DatasetVersions
+from backend.services.own_messages import OwnMessages
+from backend.services.project_service import ProjectService
+from backend.services.run_inputs import RunInputChecker
+from backend.services.run_record_service import RunRecordService
+from backend.services.run_reports import RunReports
+from backend.services.run_samples import RunSamples
+from backend.services.run_service import RunService
+from backend.services.run_supervision import RunSupervision
+from backend.services.scratch_folder import remove_stale
+from backend.services.solution_service import SolutionService
 from backend.services.thumbnails import Thumbnails
+from backend.services.worker_service import WorkerService
 from backend.settings import Settings
+from backend.stores.mongo.artifact_store import ArtifactStore
 from backend.stores.mongo.dataset_store import DatasetStore
 from backend.stores.mongo.dataset_version_store import DatasetVersionStore
 from backend.stores.mongo.indexes import ensure_indexes
 from backend.stores.mongo.item_store import ItemStore
+from backend.stores.mongo.project_store import ProjectStore
+from backend.stores.mongo.result_store import ResultStore
+from backend.stores.mongo.run_cursor_store import RunCursorStore
+from backend.stores.mongo.run_message_store import RunMessageStore
+from backend.stores.mongo.run_metric_store import RunMetricStore
+from backend.stores.mongo.run_point_store import RunPointStore
+from backend.stores.mongo.run_store import RunStore
+from backend.stores.mongo.solution_store import SolutionStore
 from backend.stores.object_store import ObjectStore
+from backend.stores.redis.live_workers import LiveWorkers
+from backend.stores.redis.wake_ups import WakeUps
 
 
 def new_id() -> str:
@@ -48,10 +74,29 @@ class Connections:
     redis: "redis.Redis"
     objects: ObjectStore
 
+    def health(self) -> dict[str, str]:
+        """`ok` or `away` for each store, answered within about two seconds even when one hangs."""
+        return {"mongo": _answer(self._ping_mongo), "redis": _answer(self._ping_redis)}
+
+    def _ping_mongo(self) -> None:
+        with pymongo.timeout(2):
+            self.mongo.admin.command("ping")
+
+    def _ping_redis(self) -> None:
+        self.redis.ping()
+
     def close(self) -> None:
         """Release every socket."""
         self.mongo.close()
         self.redis.close()
+
+
+def _answer(ping: Callable[[], None]) -> str:
+    try:
+        ping()
+    except (PyMongoError, redis.RedisError):
+        return "away"
+    return "ok"
 
 
 def connect(settings: Settings) -> Connections:
@@ -76,26 +121,58 @@ def connect(settings: Settings) -> Connections:
 
 
 @dataclass(frozen=True)
+class RunServices:
+    """Those of runs: for users, for pages that read records, for workers, for agents, and the watch over leases."""
+
+    runs: RunService
+    records: RunRecordService
+    workers: WorkerService
+    agents: AgentService
+    supervision: RunSupervision
+
+
+@dataclass(frozen=True)
 class Services:
     """One service per noun; routes take them from here."""
 
     datasets: DatasetService
+    projects: ProjectService
+    solutions: SolutionService
     thumbnails: Thumbnails
-    is_object_of_run: Callable[[str, str], bool]
-    """(run token, sha256) -> whether that run names the object"""
+    run: RunServices
+    scratch_dir: Path
+
+    def is_object_of_run(self, token: str, sha256: str) -> bool:
+        """Whether the run that a token opens names an object."""
+        return self.run.agents.is_object_of_run(token, sha256)
 
     def clean_up(self) -> None:
         """Remove what a killed backend left half done; called at start."""
+        remove_stale(self.scratch_dir)
         self.datasets.clean_up()
 
 
 def build_services(connections: Connections, settings: Settings) -> Services:
     """Join stores and services."""
     scratch_dir = settings.home_dir / "scratch"
+    run_store = RunStore(connections.database)
+    projects = _project_service(connections, settings, run_store)
+    datasets = _dataset_service(connections, settings, scratch_dir, run_store.names_dataset)
     return Services(
-        datasets=_dataset_service(connections, settings, scratch_dir, is_used_by_runs=lambda _: False),
+        datasets=datasets,
+        projects=projects,
+        solutions=SolutionService(
+            SolutionStore(connections.database),
+            projects,
+            run_store,
+            ArtifactStore(connections.database),
+            connections.objects,
+            new_id,
+            utc_now,
+        ),
         thumbnails=Thumbnails(connections.objects, settings.home_dir / "cache" / "thumbnails"),
-        is_object_of_run=lambda _token, _sha256: False,
+        run=_run_services(connections, settings, run_store, projects, datasets),
+        scratch_dir=scratch_dir,
     )
 
 
@@ -121,6 +198,39 @@ def _dataset_service(
         _generate_demo,
         is_used_by_runs,
         utc_now,
+    )
+
+
+def _project_service(connections: Connections, settings: Settings, runs: RunStore) -> ProjectService:
+    limits = ArchiveLimits(settings.code_max_mb << 20, MAX_FILES, settings.archive_max_ratio)
+    return ProjectService(
+        ProjectStore(connections.database),
+        CodeImporter(connections.objects, limits),
+        connections.objects,
+        runs.has_unfinished_of,
+        new_id,
+        utc_now,
+    )
+
+
+def _run_services(
+    connections: Connections, settings: Settings, runs: RunStore, projects: ProjectService, datasets: DatasetService
+) -> RunServices:
+    database, objects = connections.database, connections.objects
+    cursors, messages, points = RunCursorStore(database), RunMessageStore(database), RunPointStore(database)
+    metrics, results, artifacts = RunMetricStore(database), ResultStore(database), ArtifactStore(database)
+    wake_ups, live_workers = WakeUps(connections.redis), LiveWorkers(connections.redis)
+    checker = RunInputChecker(projects, datasets, runs, artifacts, live_workers.devices)
+    run_service = RunService(runs, cursors, checker, wake_ups, new_id, utc_now)
+    own_messages = OwnMessages(messages, cursors, utc_now)
+    samples = RunSamples(runs, datasets)
+    reports = RunReports(runs, cursors, points, messages, metrics, results, samples, own_messages)
+    return RunServices(
+        runs=run_service,
+        records=RunRecordService(runs, cursors, points, messages, metrics, results, artifacts, objects),
+        workers=WorkerService(runs, wake_ups, live_workers, utc_now),
+        agents=AgentService(runs, samples, reports, artifacts, objects, utc_now),
+        supervision=RunSupervision(runs, own_messages, run_service, settings.lease_s, utc_now),
     )
 
 

@@ -7,8 +7,14 @@ from fastapi import Depends, Request
 
 from backend.api.access import bearer_token
 from backend.domain.errors import NotAllowedError
+from backend.services.agent_service import AgentService
 from backend.services.dataset_service import DatasetService
+from backend.services.project_service import ProjectService
+from backend.services.run_record_service import RunRecordService
+from backend.services.run_service import RunService
+from backend.services.solution_service import SolutionService
 from backend.services.thumbnails import Thumbnails
+from backend.services.worker_service import WorkerService
 from backend.settings import Settings
 from backend.stores.object_store import ObjectStore
 from backend.wiring import Connections, Services
@@ -30,8 +36,32 @@ def _datasets(request: Request) -> DatasetService:
     return _services(request).datasets
 
 
+def _projects(request: Request) -> ProjectService:
+    return _services(request).projects
+
+
+def _solutions(request: Request) -> SolutionService:
+    return _services(request).solutions
+
+
 def _thumbnails(request: Request) -> Thumbnails:
     return _services(request).thumbnails
+
+
+def _runs(request: Request) -> RunService:
+    return _services(request).run.runs
+
+
+def _records(request: Request) -> RunRecordService:
+    return _services(request).run.records
+
+
+def _workers(request: Request) -> WorkerService:
+    return _services(request).run.workers
+
+
+def _agents(request: Request) -> AgentService:
+    return _services(request).run.agents
 
 
 def object_reader(request: Request, sha256: str) -> None:
@@ -47,4 +77,10 @@ SettingsOf = Annotated[Settings, Depends(_settings)]
 ServicesOf = Annotated[Services, Depends(_services)]
 ObjectsOf = Annotated[ObjectStore, Depends(_objects)]
 DatasetsOf = Annotated[DatasetService, Depends(_datasets)]
+ProjectsOf = Annotated[ProjectService, Depends(_projects)]
+SolutionsOf = Annotated[SolutionService, Depends(_solutions)]
 ThumbnailsOf = Annotated[Thumbnails, Depends(_thumbnails)]
+RunsOf = Annotated[RunService, Depends(_runs)]
+RecordsOf = Annotated[RunRecordService, Depends(_records)]
+WorkersOf = Annotated[WorkerService, Depends(_workers)]
+AgentsOf = Annotated[AgentService, Depends(_agents)]

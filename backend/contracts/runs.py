@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any, Literal
 
+from pydantic import Field
+
 from backend.contracts.base import Contract, Reason
 from backend.contracts.datasets import SampleEntry, Split
 from backend.contracts.markup import Markup
@@ -87,11 +89,15 @@ class Run(Contract):
 
 
 class Message(Contract):
-    """One line of the information field; `time` is Unix seconds."""
+    """One line of the information field; `time` is Unix seconds.
+
+    `reason` is set on the workstation's own messages: a page shows it in the reader's language instead of `text`.
+    """
 
     time: float
     level: MessageLevel
     text: str
+    reason: Reason | None = None
 
 
 class Series(Contract):
@@ -173,17 +179,23 @@ class Device(Contract):
 
 
 class ClaimRequest(Contract):
-    """A worker asks for a run. `wait_s` is how long the answer may be held open (0..20)."""
+    """A worker says that it is alive, what it offers, and asks for a run.
 
-    worker: str
+    `free` names the devices that could take a run now (None: all of them). `wait_s` is how long the answer may be held
+    open (0..20).
+    """
+
+    worker: str = Field(min_length=1, max_length=200)
     devices: tuple[Device, ...]
-    wait_s: float = 10
+    free: tuple[str, ...] | None = None
+    wait_s: float = Field(default=10, ge=0, le=20)
 
 
 class Claim(Contract):
-    """A run handed to a worker, with the token that is valid for this run only."""
+    """A run handed to a worker for one of its devices, with the token that is valid for this run only."""
 
     run_id: str
+    device: str
     token: str
 
 
@@ -207,9 +219,10 @@ class SampleManifest(Contract):
 
 
 class Heartbeat(Contract):
-    """The agent proves that it is alive; also the tail of stderr so far."""
+    """The agent proves that it is alive; also the last text of each stream, None where it did not change."""
 
-    stderr_tail: str = ""
+    stderr_tail: str | None = None
+    stdout_tail: str | None = None
 
 
 class AgentReply(Contract):

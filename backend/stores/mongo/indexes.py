@@ -27,18 +27,27 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     "dataset_versions": [IndexModel([("dataset_id", ASCENDING), ("number", DESCENDING)], unique=True)],
     "projects": [IndexModel([("updated_at", DESCENDING)])],
-    "solutions": [IndexModel([("name", ASCENDING), ("version", DESCENDING)], unique=True)],
+    "solutions": [
+        IndexModel([("name", ASCENDING), ("version", DESCENDING)], unique=True),
+        IndexModel([("created_at", DESCENDING)]),
+    ],
     "runs": [
         IndexModel([("state", ASCENDING), ("queued_at", ASCENDING)]),
         IndexModel([("project_id", ASCENDING), ("kind", ASCENDING), ("number", DESCENDING)]),
+        IndexModel([("project_id", ASCENDING), ("number", DESCENDING)]),
         IndexModel([("number", DESCENDING)], unique=True),
+        IndexModel([("samples.dataset_id", ASCENDING)]),
+        IndexModel([("token_sha256", ASCENDING)], sparse=True),
     ],
     "run_points": [
         IndexModel([("run_id", ASCENDING), ("series", ASCENDING), ("file", ASCENDING), ("offset", ASCENDING)])
     ],
     "run_messages": [IndexModel([("run_id", ASCENDING), ("level", ASCENDING), ("time", DESCENDING)])],
     "run_metrics": [IndexModel([("run_id", ASCENDING), ("order", ASCENDING)])],
-    "results": [IndexModel([("run_id", ASCENDING), ("name", ASCENDING)], unique=True)],
+    "results": [
+        IndexModel([("run_id", ASCENDING), ("name", ASCENDING)], unique=True),
+        IndexModel([("run_id", ASCENDING), ("classes", ASCENDING), ("name", ASCENDING)]),
+    ],
     "artifacts": [IndexModel([("run_id", ASCENDING), ("path", ASCENDING)], unique=True)],
     "run_cursors": [IndexModel([("run_id", ASCENDING)])],
 }

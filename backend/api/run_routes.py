@@ -1,0 +1,111 @@
+"""/api/runs: start, look, stop, and everything that runs reported. /api/devices: what they can run on."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
+
+from backend.api.dependencies import RecordsOf, RunsOf, WorkersOf
+from backend.contracts.runs import (
+    Artifact,
+    Device,
+    Message,
+    MessageLevel,
+    Metric,
+    PointsReply,
+    ResultPage,
+    Run,
+    RunCreate,
+    RunKind,
+)
+
+router = APIRouter(tags=["runs"])
+
+
+@router.get("/devices")
+def list_devices(workers: WorkersOf) -> list[Device]:
+    """Devices of live workers."""
+    return workers.devices()
+
+
+@router.get("/runs")
+def list_runs(
+    runs: RunsOf,
+    project_id: str | None = None,
+    kind: RunKind | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    before: str | None = None,
+) -> list[Run]:
+    """Runs, newest first."""
+    return runs.runs(project_id, kind, limit, before)
+
+
+@router.post("/runs")
+def create_run(body: RunCreate, runs: RunsOf) -> Run:
+    """Check, save and queue a run."""
+    return runs.create(body)
+
+
+@router.get("/runs/{run_id}")
+def get_run(run_id: str, runs: RunsOf) -> Run:
+    """One run."""
+    return runs.get(run_id)
+
+
+@router.post("/runs/{run_id}/stop")
+def stop_run(run_id: str, runs: RunsOf) -> Run:
+    """Ask a run to end."""
+    return runs.stop(run_id)
+
+
+@router.get("/runs/{run_id}/messages")
+def list_messages(
+    run_id: str,
+    records: RecordsOf,
+    level: MessageLevel | None = None,
+    limit: Annotated[int, Query(ge=1, le=5000)] = 200,
+) -> list[Message]:
+    """The newest messages, oldest first."""
+    return records.messages(run_id, level, limit)
+
+
+@router.get("/runs/{run_id}/points", response_model=PointsReply)
+def get_points(
+    run_id: str,
+    records: RecordsOf,
+    max_points: Annotated[int, Query(ge=8, le=100_000)] = 1000,
+    version: int | None = None,
+) -> Response | PointsReply:
+    """All graphs, downsampled; 304 when nothing came since `version`."""
+    return records.points(run_id, max_points, version) or Response(status_code=304)
+
+
+@router.get("/runs/{run_id}/metrics")
+def list_metrics(run_id: str, records: RecordsOf) -> list[Metric]:
+    """Test metrics."""
+    return records.metrics(run_id)
+
+
+@router.get("/runs/{run_id}/results")
+def list_results(
+    run_id: str,
+    records: RecordsOf,
+    offset: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    class_name: str | None = None,
+) -> ResultPage:
+    """Predicted and true markup, ordered by image name."""
+    return records.results(run_id, class_name, offset, limit)
+
+
+@router.get("/runs/{run_id}/artifacts")
+def list_artifacts(run_id: str, records: RecordsOf) -> list[Artifact]:
+    """Files that the run produced."""
+    return records.artifacts(run_id)
+
+
+@router.get("/runs/{run_id}/logs/{stream}")
+def get_log(run_id: str, stream: Literal["stdout", "stderr"], records: RecordsOf) -> Response:
+    """The last text of a stream while the run is active, all of it when the run is final."""
+    headers = {"X-Content-Type-Options": "nosniff"}
+    return StreamingResponse(records.log(run_id, stream), media_type="text/plain; charset=utf-8", headers=headers)

@@ -1,0 +1,30 @@
+"""/api/workers: where workers ask for runs."""
+
+import time
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from backend.api.dependencies import WorkersOf
+from backend.contracts.runs import Claim, ClaimRequest
+
+SLICE_S = 1.0
+
+router = APIRouter(prefix="/workers", tags=["workers"])
+
+
+@router.post("/claim", response_model=Claim)
+async def claim(body: ClaimRequest, request: Request, workers: WorkersOf) -> Response | Claim:
+    """A run for one of the worker's free devices, or 204 after `wait_s`.
+
+    Waits in slices, so that nothing is handed to a worker that went away in the meantime.
+    """
+    await run_in_threadpool(workers.renew, body)
+    deadline = time.monotonic() + body.wait_s
+    while not await request.is_disconnected():
+        claimed = await run_in_threadpool(workers.claim, body)
+        remaining_s = deadline - time.monotonic()
+        if claimed is not None or remaining_s <= 0:
+            return claimed or Response(status_code=204)
+        await run_in_threadpool(workers.wait, body, min(SLICE_S, remaining_s))
+    return Response(status_code=204)

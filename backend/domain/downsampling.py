@@ -1,0 +1,42 @@
+"""Makes a long series fit a plot without losing what a reader looks for: spikes, gaps, both ends."""
+
+import numpy as np
+import numpy.typing as npt
+from tsdownsample import MinMaxLTTBDownsampler
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+def positions_to_show(values: Floats, max_points: int) -> Integers:
+    """Positions of at most `max_points` (>= 8) points, ascending, that look like the whole.
+
+    Finite points are chosen by MinMaxLTTB; the highest and lowest, the first and last are always there. Of points that
+    are not finite, up to a quarter of the room shows where each stretch of them begins, so a diverged loss is seen.
+    """
+    if len(values) <= max_points:
+        return np.arange(len(values), dtype=np.int64)
+    is_finite = np.isfinite(values)
+    finite = np.flatnonzero(is_finite)
+    gaps = np.flatnonzero(~is_finite & np.concatenate(([True], is_finite[:-1])))
+    gaps = gaps[np.unique(np.linspace(0, len(gaps) - 1, min(len(gaps), max_points // 4)).astype(np.int64))]
+    always = {0, len(values) - 1}
+    if len(finite):
+        heights = values[finite]
+        always |= {int(finite[heights.argmax()]), int(finite[heights.argmin()])}
+    room = max_points - len(gaps) - len(always)
+    if len(finite) > room:
+        finite = finite[MinMaxLTTBDownsampler().downsample(values[finite], n_out=room).astype(np.int64)]
+    return np.unique(np.concatenate((finite, gaps, np.fromiter(always, dtype=np.int64))))
+
+
+def steps_of(epochs: Integers, iters: Integers) -> Integers:
+    """The x axis of a graph: iterations where they strictly grow, else epochs where they do, else 0, 1, 2, …
+
+    A script that counts iterations from 0 in every epoch gets the running number: both others would draw points on
+    top of each other.
+    """
+    for candidate in (iters, epochs):
+        if len(candidate) < 2 or bool((np.diff(candidate) > 0).all()):
+            return candidate
+    return np.arange(len(iters), dtype=np.int64)

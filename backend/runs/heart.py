@@ -1,0 +1,90 @@
+"""Proves every second that the agent lives, and hears whether to stop."""
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from backend.contracts.runs import Heartbeat
+from backend.runs.api_connection import AgentApi, ApiAwayError, ApiRefusedError
+
+PERIOD_S = 1.0
+TAIL_BYTES = 8192
+log = logging.getLogger(__name__)
+
+
+class Heart:
+    """A thread of its own, so that a long upload or download does not look like death."""
+
+    def __init__(
+        self,
+        api: AgentApi,
+        stdout_file: Path,
+        stderr_file: Path,
+        on_stop_requested: Callable[[], None],
+        on_refused: Callable[[ApiRefusedError], None],
+    ) -> None:
+        self._api = api
+        self._streams = {"stdout_tail": ChangingTail(stdout_file), "stderr_tail": ChangingTail(stderr_file)}
+        self._on_stop_requested = on_stop_requested
+        self._on_refused = on_refused
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heart", daemon=True)
+
+    def start(self) -> None:
+        """Begin to beat."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Beat no more."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        while True:
+            changed = {name: text for name, stream in self._streams.items() if (text := stream.read()) is not None}
+            try:
+                if self._api.heartbeat(Heartbeat(**changed)).is_stop_requested:
+                    self._on_stop_requested()
+            except ApiAwayError as error:
+                log.info("no heartbeat: %s", error)
+                for name in changed:
+                    self._streams[name].forget()
+            except ApiRefusedError as error:
+                self._on_refused(error)
+                return
+            if self._stopping.wait(PERIOD_S):
+                return
+
+
+class ChangingTail:
+    """The last 8 KiB of a growing file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._size_bytes = 0
+
+    def read(self) -> str | None:
+        """The tail, or None when nothing was added since the last look."""
+        try:
+            size_bytes = self._path.stat().st_size
+        except FileNotFoundError:
+            return None
+        if size_bytes == self._size_bytes:
+            return None
+        self._size_bytes = size_bytes
+        return tail_text(self._path)
+
+    def forget(self) -> None:
+        """The last tail did not arrive: read it again next time."""
+        self._size_bytes = -1
+
+
+def tail_text(path: Path) -> str:
+    """The last 8 KiB of a file as text; empty when there is no file."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - TAIL_BYTES))
+            return file.read(TAIL_BYTES).decode(errors="replace")
+    except FileNotFoundError:
+        return ""

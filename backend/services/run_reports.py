@@ -1,0 +1,89 @@
+"""Intake of what scripts report: every piece of an event file is stored exactly once."""
+
+from datetime import UTC, datetime
+
+from backend.contracts.base import Reason
+from backend.domain.errors import ConflictError, InvalidInputError
+from backend.domain.event_lines import EventBatch, read_events
+from backend.services.own_messages import OwnMessages
+from backend.services.run_samples import RunSamples
+from backend.stores.mongo.result_store import ResultStore
+from backend.stores.mongo.run_cursor_store import Cursor, RunCursorStore
+from backend.stores.mongo.run_message_store import RunMessageStore
+from backend.stores.mongo.run_metric_store import RunMetricStore
+from backend.stores.mongo.run_point_store import RunPointStore
+from backend.stores.mongo.run_store import RunStore
+
+
+class RunReports:
+    """Takes batches of whole lines, each named by its run, file and offset."""
+
+    def __init__(
+        self,
+        runs: RunStore,
+        cursors: RunCursorStore,
+        points: RunPointStore,
+        messages: RunMessageStore,
+        metrics: RunMetricStore,
+        results: ResultStore,
+        samples: RunSamples,
+        own_messages: OwnMessages,
+    ) -> None:
+        self._runs = runs
+        self._cursors = cursors
+        self._points = points
+        self._messages = messages
+        self._metrics = metrics
+        self._results = results
+        self._samples = samples
+        self._own_messages = own_messages
+
+    def take(self, run_id: str, file: str, offset: int, content: bytes) -> int:
+        """Store a batch; the answer is the offset up to which the file is stored now.
+
+        A batch that was stored before is answered and dropped. Raises ConflictError('batch_out_of_order') carrying
+        `accepted` when an earlier piece is missing, and InvalidInputError when it does not end with a whole line.
+        """
+        if not content.endswith(b"\n"):
+            raise InvalidInputError("batch_torn", file=file)
+        cursor = self._cursors.claim(run_id, file, offset, offset + len(content))
+        if offset < cursor.accepted:
+            return cursor.accepted
+        if offset > cursor.accepted or cursor.pending > offset + len(content):
+            # The second case: somebody began to store a longer piece from here, which must come again as a whole.
+            raise ConflictError("batch_out_of_order", file=file, offset=offset, accepted=cursor.accepted)
+        # A first attempt may have been shorter: exactly its piece is stored, the rest will come next.
+        self._store(run_id, file, offset, content[: cursor.pending - offset], cursor)
+        return self._cursors.accepted(run_id, file)
+
+    def _store(self, run_id: str, file: str, offset: int, content: bytes, cursor: Cursor) -> None:
+        batch = read_events(content)
+        self._points.put(run_id, file, offset, batch.points)
+        self._messages.put(run_id, file, offset, batch.messages)
+        self._metrics.put(run_id, batch.metrics.values())
+        self._results.put(run_id, [(r, self._samples.find(run_id, r.image)) for r in batch.results.values()])
+        if batch.progress is not None:
+            self._runs.set_progress(run_id, *batch.progress)
+        if batch.sdk_ready_at is not None:
+            self._runs.set_first_line(run_id, datetime.fromtimestamp(batch.sdk_ready_at, UTC))
+        counts = _counts(batch)
+        if batch.malformed_count:
+            self._report_malformed(run_id, file, batch, cursor)
+        self._cursors.advance(run_id, file, offset, offset + len(content), counts)
+
+    def _report_malformed(self, run_id: str, file: str, batch: EventBatch, cursor: Cursor) -> None:
+        assert batch.first_malformed is not None
+        reason = Reason(
+            code="malformed_events",
+            params={
+                "file": file,
+                "count": cursor.malformed_count + batch.malformed_count,
+                "detail": batch.first_malformed.detail,
+            },
+        )
+        self._own_messages.post(run_id, f"malformed:{file}", "warning", reason)
+
+
+def _counts(batch: EventBatch) -> dict[str, int]:
+    counts: dict[str, int] = {level: len(messages) for level, messages in batch.messages.items()}
+    return {**counts, "points": batch.point_count, "malformed": batch.malformed_count}

@@ -1,0 +1,54 @@
+"""What workers ask: to be known as alive, and for a run."""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+
+from backend.contracts.runs import Claim, ClaimRequest, Device
+from backend.stores.mongo.run_store import RunStore
+from backend.stores.redis.live_workers import LiveWorkers
+from backend.stores.redis.wake_ups import WakeUps
+
+
+class WorkerService:
+    """Claims are conditional updates of run documents; Redis only shortens the waiting."""
+
+    def __init__(
+        self, runs: RunStore, wake_ups: WakeUps, live_workers: LiveWorkers, now: Callable[[], datetime]
+    ) -> None:
+        self._runs = runs
+        self._wake_ups = wake_ups
+        self._live_workers = live_workers
+        self._now = now
+
+    def devices(self) -> list[Device]:
+        """Devices of live workers."""
+        return self._live_workers.devices()
+
+    def renew(self, request: ClaimRequest) -> None:
+        """Note that a worker is alive."""
+        self._live_workers.renew(request.worker, request.devices)
+
+    def claim(self, request: ClaimRequest) -> Claim | None:
+        """The run that waits longest for a free device of this worker, with its new token; None when there is none."""
+        devices = _free_devices(request)
+        if not devices:
+            return None
+        token = secrets.token_urlsafe(32)
+        run = self._runs.claim(devices, request.worker, token_hash(token), self._now())
+        return None if run is None else Claim(run_id=run.id, device=run.device, token=token)
+
+    def wait(self, request: ClaimRequest, timeout_s: float) -> None:
+        """Return when there may be something to claim, at the latest after `timeout_s`."""
+        self._wake_ups.wait(_free_devices(request), timeout_s)
+
+
+def token_hash(token: str) -> str:
+    """What the database keeps of a token: 256 random bits need no salt and no slow hash."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _free_devices(request: ClaimRequest) -> list[str]:
+    offered = [device.name for device in request.devices]
+    return offered if request.free is None else [name for name in offered if name in request.free]

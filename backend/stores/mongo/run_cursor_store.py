@@ -1,0 +1,93 @@
+"""How far each event file of each run is stored: what makes a batch count exactly once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo import ReturnDocument
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from backend.stores.mongo.driver_errors import translates_driver_errors
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """`accepted` bytes of the file are stored for good; `pending` is the end of the batch being stored, or 0."""
+
+    accepted: int
+    pending: int
+    malformed_count: int
+
+
+@translates_driver_errors
+class RunCursorStore:
+    """The first sender of a batch fixes where it ends (`claim`). Whoever sends that piece again, even at the same
+    time, writes the very same documents, so the order of writers does not matter; one of them moves the cursor
+    (`advance`). A crash in between leaves documents that the repetition replaces by themselves.
+    """
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self._cursors = database["run_cursors"]
+
+    def claim(self, run_id: str, file: str, offset: int, end: int) -> Cursor:
+        """Fix `end` as the end of the batch at `offset`, if nothing fixed it before; the answer is what holds now."""
+        is_next = {"$and": [{"$eq": ["$accepted", offset]}, {"$eq": ["$pending", 0]}]}
+        pipeline: list[dict[str, Any]] = [
+            {
+                "$set": {
+                    "run_id": run_id,
+                    "file": file,
+                    "accepted": {"$ifNull": ["$accepted", 0]},
+                    "pending": {"$ifNull": ["$pending", 0]},
+                    "counts": {"$ifNull": ["$counts", {}]},
+                }
+            },
+            {"$set": {"pending": {"$cond": [is_next, end, "$pending"]}}},
+        ]
+        query = {"_id": f"{run_id}:{file}"}
+        try:
+            found = self._upsert(query, pipeline)
+        except DuplicateKeyError:  # Two first batches at once: the document exists now.
+            found = self._upsert(query, pipeline)
+        return Cursor(found["accepted"], found["pending"], found["counts"].get("malformed", 0))
+
+    def advance(self, run_id: str, file: str, offset: int, end: int, counts: dict[str, int]) -> None:
+        """Everything up to `end` is stored. Does nothing when another writer of the same batch was first."""
+        self._cursors.update_one(
+            {"_id": f"{run_id}:{file}", "accepted": offset, "pending": end},
+            {
+                "$set": {"accepted": end, "pending": 0},
+                "$inc": {f"counts.{name}": count for name, count in counts.items()},
+            },
+        )
+
+    def add_count(self, run_id: str, file: str, name: str) -> None:
+        """Count one more thing that came from no event file, such as a message of the workstation itself."""
+        self._cursors.update_one(
+            {"_id": f"{run_id}:{file}"},
+            {
+                "$setOnInsert": {"run_id": run_id, "file": file, "accepted": 0, "pending": 0},
+                "$inc": {f"counts.{name}": 1},
+            },
+            upsert=True,
+        )
+
+    def accepted(self, run_id: str, file: str) -> int:
+        """Bytes of the file that are stored for good."""
+        document = self._cursors.find_one({"_id": f"{run_id}:{file}"}, {"accepted": 1})
+        return 0 if document is None else int(document["accepted"])
+
+    def counts(self, run_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Totals over the files of each run: info, warning, error, points, malformed."""
+        totals: dict[str, dict[str, int]] = {run_id: {} for run_id in run_ids}
+        for document in self._cursors.find({"run_id": {"$in": list(run_ids)}}, {"run_id": 1, "counts": 1}):
+            total = totals[document["run_id"]]
+            for name, count in document["counts"].items():
+                total[name] = total.get(name, 0) + count
+        return totals
+
+    def _upsert(self, query: dict[str, Any], pipeline: list[dict[str, Any]]) -> dict[str, Any]:
+        found = self._cursors.find_one_and_update(query, pipeline, upsert=True, return_document=ReturnDocument.AFTER)
+        assert found is not None
+        return found

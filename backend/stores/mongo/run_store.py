@@ -1,0 +1,233 @@
+"""Runs: everything that is needed to repeat one, and its state. The only truth about what runs, waits or has ended."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, ReturnDocument
+from pymongo.database import Database
+
+from backend.contracts.base import Reason
+from backend.contracts.runs import FINAL_STATES, Run, RunKind, RunState, RunTimings, Sample
+from backend.domain import run_lifecycle
+from backend.domain.errors import NotFoundError
+from backend.stores.mongo.driver_errors import translates_driver_errors
+
+_NOT_LISTED = {"code": 0, "token_sha256": 0, "stdout_tail": 0}
+_NOT_IN_LISTS = _NOT_LISTED | {"stderr_tail": 0}
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A weights file handed to a run: its path below weights/ and its hash."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class RunInputs:
+    """What the agent needs beside the run itself. `code` is path -> sha256."""
+
+    code: dict[str, str]
+    weights: tuple[WeightsFile, ...]
+    classes: tuple[str, ...]
+
+
+@translates_driver_errors
+class RunStore:
+    """Every change is one conditional update of one document, so two that try at once can not both succeed."""
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self._runs = database["runs"]
+        self._counters = database["counters"]
+
+    def next_number(self) -> int:
+        """The next number for humans, from 1. A run that is never saved leaves a gap."""
+        counter = self._counters.find_one_and_update(
+            {"_id": "run_number"}, {"$inc": {"value": 1}}, upsert=True, return_document=ReturnDocument.AFTER
+        )
+        assert counter is not None
+        return int(counter["value"])
+
+    def insert(self, run: Run, inputs: RunInputs) -> None:
+        """Save a new run."""
+        self._runs.insert_one(_to_document(run, inputs))
+
+    def get(self, run_id: str) -> Run:
+        """One run. Raises NotFoundError."""
+        return _from_document(self._document(run_id, _NOT_LISTED))
+
+    def inputs(self, run_id: str) -> RunInputs:
+        """Code, weights and classes of a run. Raises NotFoundError."""
+        document = self._document(run_id, {"code": 1, "weights": 1, "classes": 1})
+        return RunInputs(
+            code=dict(document["code"]),
+            weights=tuple(WeightsFile(**weights) for weights in document["weights"]),
+            classes=tuple(document["classes"]),
+        )
+
+    def page(self, project_id: str | None, kind: RunKind | None, limit: int, before: str | None) -> list[Run]:
+        """Runs, newest first, without their stderr; `before` is the id of the last run of the page above."""
+        query: dict[str, Any] = {}
+        if project_id is not None:
+            query["project_id"] = project_id
+        if kind is not None:
+            query["kind"] = kind
+        if before is not None:
+            query["number"] = {"$lt": self._document(before, {"number": 1})["number"]}
+        found = self._runs.find(query, _NOT_IN_LISTS).sort("number", DESCENDING).limit(limit)
+        return [_from_document(document) for document in found]
+
+    def move(
+        self,
+        run_id: str,
+        after: RunState,
+        changes: dict[str, Any] | None = None,
+        only_from: Collection[RunState] | None = None,
+        only_if: dict[str, Any] | None = None,
+    ) -> Run | None:
+        """Take one step of the lifecycle, or none: None when the run is not in a state from which `after` is allowed.
+
+        `only_from` and `only_if` (fields and their values) narrow the condition further.
+        """
+        sources = [state for state in run_lifecycle.states_before(after) if only_from is None or state in only_from]
+        document = self._runs.find_one_and_update(
+            {"$and": [{"_id": run_id, "state": {"$in": sources}}, only_if or {}]},
+            {"$set": {"state": after, **(changes or {})}},
+            projection=_NOT_LISTED,
+            return_document=ReturnDocument.AFTER,
+        )
+        return None if document is None else _from_document(document)
+
+    def claim(self, devices: Sequence[str], worker: str, token_sha256: str, now: datetime) -> Run | None:
+        """Hand the run that waits longest for one of `devices` to `worker`; None when nothing waits."""
+        document = self._runs.find_one_and_update(
+            {"state": "queued", "device": {"$in": list(devices)}},
+            {
+                "$set": {
+                    "state": "starting",
+                    "worker": worker,
+                    "token_sha256": token_sha256,
+                    "claimed_at": now,
+                    "heartbeat_at": now,
+                    "has_agent": False,
+                },
+                "$inc": {"claim_count": 1},
+            },
+            sort=[("queued_at", ASCENDING)],
+            projection=_NOT_LISTED,
+            return_document=ReturnDocument.AFTER,
+        )
+        return None if document is None else _from_document(document)
+
+    def set_heartbeat(self, run_id: str, now: datetime, tails: dict[str, str]) -> bool | None:
+        """Renew the lease; the answer is whether a stop is requested, or None when the run is no longer active."""
+        document = self._runs.find_one_and_update(
+            {"_id": run_id, "state": {"$in": list(run_lifecycle.ACTIVE_STATES)}},
+            {"$set": {"heartbeat_at": now, "has_agent": True, **tails}},
+            projection={"is_stop_requested": 1},
+        )
+        return None if document is None else bool(document["is_stop_requested"])
+
+    def request_stop(self, run_id: str) -> bool:
+        """Ask the agent of an active run to stop it. False when the run is not active."""
+        result = self._runs.update_one(
+            {"_id": run_id, "state": {"$in": list(run_lifecycle.ACTIVE_STATES)}}, {"$set": {"is_stop_requested": True}}
+        )
+        return result.matched_count == 1
+
+    def set_progress(self, run_id: str, time: float, progress: float) -> None:
+        """Set progress (0..100) unless a later one is already there."""
+        self._runs.update_one(
+            {"_id": run_id, "progress_time": {"$lte": time}}, {"$set": {"progress": progress, "progress_time": time}}
+        )
+
+    def set_first_line(self, run_id: str, time: datetime) -> None:
+        """Note when user code first called the SDK; the earliest stays."""
+        self._runs.update_one({"_id": run_id}, {"$min": {"first_line_at": time}})
+
+    def is_stop_requested(self, run_id: str) -> bool:
+        """Whether an agent should end its script: a stop was asked for, or the run is no longer its own."""
+        document = self._document(run_id, {"is_stop_requested": 1, "state": 1})
+        return bool(document["is_stop_requested"]) or document["state"] not in run_lifecycle.ACTIVE_STATES
+
+    def has_token(self, run_id: str, token_sha256: str) -> bool:
+        """Whether this is the hash of the run's token."""
+        return self._runs.count_documents({"_id": run_id, "token_sha256": token_sha256}, limit=1) == 1
+
+    def run_of_token(self, token_sha256: str) -> str | None:
+        """The run whose token has this hash."""
+        document = self._runs.find_one({"token_sha256": token_sha256}, {"_id": 1})
+        return None if document is None else str(document["_id"])
+
+    def tail(self, run_id: str, stream: str) -> str:
+        """The last text of `stdout` or `stderr` that the agent sent. Raises NotFoundError."""
+        return str(self._document(run_id, {f"{stream}_tail": 1}).get(f"{stream}_tail", ""))
+
+    def silent_since(self, time: datetime) -> list[tuple[Run, bool, int]]:
+        """Active runs whose lease was last renewed before `time`: (run, has an agent ever reported, claims so far)."""
+        found = self._runs.find(
+            {"state": {"$in": list(run_lifecycle.ACTIVE_STATES)}, "heartbeat_at": {"$lt": time}}, _NOT_LISTED
+        )
+        return [(_from_document(document), document["has_agent"], document["claim_count"]) for document in found]
+
+    def never_queued(self, before: datetime) -> list[Run]:
+        """Runs that were saved before `before` and never reached the queue: their request died half-way."""
+        found = self._runs.find({"state": "created", "created_at": {"$lt": before}}, _NOT_LISTED)
+        return [_from_document(document) for document in found]
+
+    def names_dataset(self, dataset_id: str) -> bool:
+        """Whether any run names this dataset."""
+        return self._runs.find_one({"samples.dataset_id": dataset_id}, {"_id": 1}) is not None
+
+    def has_unfinished_of(self, project_id: str) -> bool:
+        """Whether a run of this project waits or is active."""
+        states = [state for state in run_lifecycle.ARROWS if state not in FINAL_STATES]
+        return self._runs.find_one({"project_id": project_id, "state": {"$in": states}}, {"_id": 1}) is not None
+
+    def _document(self, run_id: str, projection: dict[str, int]) -> dict[str, Any]:
+        document = self._runs.find_one({"_id": run_id}, projection)
+        if document is None:
+            raise NotFoundError("run_not_found", run=run_id[:80])
+        return document
+
+
+def _to_document(run: Run, inputs: RunInputs) -> dict[str, Any]:
+    fields = run.model_dump(exclude={"id", "timings", "message_counts", "weights"})
+    return {
+        "_id": run.id,
+        **fields,
+        # Pairs, because a path has dots and MongoDB reads those in a field name as nesting.
+        "code": list(inputs.code.items()),
+        "weights": [{"path": weights.path, "sha256": weights.sha256} for weights in inputs.weights],
+        "classes": list(inputs.classes),
+        "stdout_tail": "",
+        "progress_time": 0.0,
+        "claim_count": 0,
+        "has_agent": False,
+    }
+
+
+def _from_document(document: dict[str, Any]) -> Run:
+    created_at = document["created_at"]
+    return Run(
+        id=document["_id"],
+        samples=tuple(Sample(**sample) for sample in document["samples"]),
+        reason=Reason(**document["reason"]) if document["reason"] else None,
+        weights=tuple(weights["path"] for weights in document["weights"]),
+        timings=RunTimings(
+            queue_s=_seconds(created_at, document["started_at"]),
+            first_line_s=_seconds(created_at, document.get("first_line_at")),
+            total_s=_seconds(created_at, document["finished_at"]),
+        ),
+        **{name: document[name] for name in _PLAIN_FIELDS if name in document},
+    )
+
+
+_PLAIN_FIELDS = Run.model_fields.keys() - {"id", "samples", "reason", "weights", "timings", "message_counts"}
+
+
+def _seconds(start: datetime, end: datetime | None) -> float | None:
+    return None if end is None else (end - start).total_seconds()

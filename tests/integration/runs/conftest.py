@@ -1,0 +1,23 @@
+"""One live workstation per test module, on the session's real servers."""
+
+import os
+import re
+from collections.abc import Iterator
+
+import pymongo
+import pytest
+
+from backend.embedded.servers import Servers
+from tests.integration.runs.live_workstation import LiveWorkstation
+
+
+@pytest.fixture(scope="module")
+def live(
+    servers: Servers, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[LiveWorkstation]:
+    name = re.sub(r"\W", "_", request.module.__name__)[-30:]
+    database = f"live_{name}_{os.getpid()}"
+    with LiveWorkstation(servers, tmp_path_factory.mktemp("live"), database, ARM_CPU_SLOTS="2") as workstation:
+        yield workstation
+    with pymongo.MongoClient[dict[str, object]](servers.mongo_url) as client:
+        client.drop_database(database)
