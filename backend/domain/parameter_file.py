@@ -6,7 +6,6 @@ train:                          # and the same under test:
     device_note: text           # a bare value: its type is inferred, it has no range
 """
 
-import difflib
 from typing import Any
 
 import yaml
@@ -120,10 +119,7 @@ def _parameter(group: str, name: str, node: yaml.Node) -> Parameter:
     fields = {str(key.value): (key, value) for key, value in node.value}
     for field, (key, _) in fields.items():
         if field not in FIELDS:
-            nearest = difflib.get_close_matches(field, FIELDS, 1)
-            raise _FileError(
-                "parameter_field_unknown", key, field=field[:60], known=", ".join(FIELDS), nearest="".join(nearest)
-            )
+            raise _FileError("parameter_field_unknown", key, field=field[:60], known=", ".join(FIELDS))
     if "default" not in fields:
         raise _FileError("parameter_default_missing", node)
     default = _value(fields["default"][1])
@@ -136,7 +132,7 @@ def _parameter(group: str, name: str, node: yaml.Node) -> Parameter:
         if field in fields:
             values[contract_field] = _number(fields[field][1])
     values["type"] = _declared_type(fields, default)
-    if values["type"] == "choice":
+    if values["type"] in ("choice", "str"):
         values["default"] = _text(fields["default"][1])
     return Parameter(**values)
 
@@ -148,10 +144,7 @@ def _declared_type(fields: dict[str, tuple[yaml.Node, yaml.Node]], default: obje
     for known in TYPES:
         if written == known:
             return known
-    nearest = "".join(difflib.get_close_matches(written, TYPES, 1))
-    raise _FileError(
-        "parameter_type_unknown", fields["type"][0], type=written[:60], known=", ".join(TYPES), nearest=nearest
-    )
+    raise _FileError("parameter_type_unknown", fields["type"][0], type=written[:60], known=", ".join(TYPES))
 
 
 def _value(node: yaml.Node) -> bool | int | float | str:

@@ -38,11 +38,12 @@ def test_types_are_inferred_from_bare_values() -> None:
 
 
 def test_full_declarations() -> None:
-    rate, name = train(
+    rate, name, tag = train(
         "train:\n  g:\n    rate: {type: float, default: 1, min: 0, max: 2, description: 'шаг'}\n"
-        "    name: {choices: [1, two], default: 1}\n"
+        "    name: {choices: [1, two], default: 1}\n    tag: {type: str, default: 5}\n"
     )
     assert (rate.default, rate.minimum, rate.maximum, rate.description) == (1.0, 0, 2, "шаг")
+    assert (tag.type, tag.default) == ("str", "5")
     assert (name.type, name.choices, name.default) == ("choice", ("1", "two"), "1")
 
 
