@@ -56,10 +56,11 @@ def up(settings: Settings) -> int:
         try:
             api_port = _port(settings, "api")
             (home / "api-url").write_text(f"http://{settings.api_host}:{api_port}/api\n")
-            parts = plan_parts(settings, servers, token, api_port, _port(settings, "ui"))
+            ui_port = _port(settings, "ui")
+            parts = plan_parts(settings, servers, token, api_port, ui_port)
             _start(parts, is_stopping)
             if not is_stopping():
-                url = str(parts[-1].ready_url).removesuffix("/healthz")
+                url = f"http://127.0.0.1:{ui_port}"
                 _write_lock(lock, url)
                 print(say("cli.ready", seconds=f"{time.monotonic() - started:.0f}", home=home), flush=True)
                 print(f"\n  {url}\n", flush=True)
@@ -74,14 +75,15 @@ def up(settings: Settings) -> int:
 
 def down(settings: Settings) -> int:
     """Stop the workstation that runs with this ARM_HOME, wherever it was started."""
-    try:
-        pid = int(json.loads((settings.home_dir / "up.lock").read_text())["pid"])
-        os.kill(pid, signal.SIGTERM)
-    except (OSError, ValueError, KeyError):
+    lock_path = settings.home_dir / "up.lock"
+    # Only a held lock proves that the process named in it is a workstation and not one that got its number later.
+    if not lock_path.exists() or not _is_held(lock_path):
         print(say("cli.not_running", home=settings.home_dir))
         return 0
+    pid = int(json.loads(lock_path.read_text())["pid"])
+    os.kill(pid, signal.SIGTERM)
     for _ in range(600):
-        if not Path(f"/proc/{pid}").exists():
+        if not _is_held(lock_path):
             return 0
         time.sleep(0.1)
     fail("cli.still_running", pid=pid)
@@ -120,7 +122,9 @@ def _start(parts: list[Part], is_stopping: "StopSignal") -> None:
             return
         part.start()
     for part in parts:
-        part.wait_until_ready()
+        part.wait_until_ready(is_stopping)
+        if is_stopping():
+            return
         print(f"  ✓ {say(f'cli.part.{part.name}')}", flush=True)
 
 
@@ -180,6 +184,15 @@ def _only_one(home: Path) -> Iterator[IO[str] | None]:
         _write_lock(lock, "")
         yield lock
         lock.truncate(0)
+
+
+def _is_held(lock_path: Path) -> bool:
+    with lock_path.open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _write_lock(lock: IO[str], url: str) -> None:

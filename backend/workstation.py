@@ -38,7 +38,7 @@ class Part:
     argv: list[str]
     env: Mapping[str, str]
     log_path: Path
-    ready_url: str | None = None
+    is_ready: Callable[[], bool]
     stop_grace_s: float = 10
     process: ChildProcess | None = None
     started_at: float = 0
@@ -51,11 +51,14 @@ class Part:
         self.started_at = time.monotonic()
         self.restart_at = None
 
-    def wait_until_ready(self, patience_s: float = 90) -> None:
-        """Return when `ready_url` answers. Raises PartFailedError when the program ends first or never answers."""
+    def wait_until_ready(self, is_stopping: Callable[[], bool], patience_s: float = 90) -> None:
+        """Return when the program is ready, or when the workstation is told to stop.
+
+        Raises PartFailedError when the program ends first or never becomes ready.
+        """
         assert self.process is not None
         deadline = time.monotonic() + patience_s
-        while self.ready_url is not None and not _answers(self.ready_url):
+        while not self.is_ready() and not is_stopping():
             if self.process.exit_code() is not None or time.monotonic() > deadline:
                 raise PartFailedError(self.name, self.log_path, self.process.log_tail())
             time.sleep(0.1)
@@ -105,13 +108,14 @@ def plan_parts(settings: Settings, servers: Servers, token: str, api_port: int, 
             [sys.executable, *uvicorn, "--host", host, "--port", str(api_port), "--no-access-log"],
             common | stores,
             logs / "api.log",
-            ready_url=f"{api_url}/health",
+            is_ready=lambda: _answer(f"{api_url}/health") is not None,
         ),
         Part(
             "worker",
             [sys.executable, "-m", "backend.runs.worker"],
             common,
             logs / "worker.log",
+            is_ready=lambda: bool(_answer(f"{api_url}/devices", token)),
             # It stops its scripts first: SIGTERM, the grace, SIGKILL, then ships what they wrote last.
             stop_grace_s=settings.stop_grace_s + 15,
         ),
@@ -120,7 +124,7 @@ def plan_parts(settings: Settings, servers: Servers, token: str, api_port: int, 
             [sys.executable, "-m", "app.server", "--port", str(ui_port)],
             common,
             logs / "ui.log",
-            ready_url=f"http://127.0.0.1:{ui_port}/healthz",
+            is_ready=lambda: _answer(f"http://127.0.0.1:{ui_port}/healthz") is not None,
         ),
     ]
 
@@ -142,8 +146,10 @@ def keep_running(
         time.sleep(0.2)
 
 
-def _answers(url: str) -> bool:
+def _answer(url: str, token: str = "") -> object:
+    """The JSON that `url` answers, None when it does not answer well."""
     try:
-        return httpx.get(url, timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False
+        reply = httpx.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=5, trust_env=False)
+        return reply.json() if reply.is_success else None
+    except (httpx.HTTPError, ValueError):
+        return None
