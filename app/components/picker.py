@@ -1,5 +1,7 @@
 """Select boxes that follow the URL: which project, which run. The choice is written back into the URL."""
 
+from collections.abc import Collection
+
 import streamlit as st
 
 from app import session_keys
@@ -25,7 +27,7 @@ def project(projects: list[Project], asked: str | None = None) -> Project:
         index=list(by_id).index(current),
         format_func=lambda project_id: by_id[project_id].name,
         key=key,
-        on_change=lambda: _to_url(key, "project", also_drop="run"),
+        on_change=lambda: _to_url(key, "project", by_id, also_drop="run"),
     )
     return by_id[current]
 
@@ -40,7 +42,7 @@ def run(runs: list[Run], current: Run) -> None:
         index=list(by_id).index(current.id),
         format_func=lambda run_id: run_label(by_id[run_id]),
         key=key,
-        on_change=lambda: _to_url(key, "run"),
+        on_change=lambda: _to_url(key, "run", by_id),
     )
 
 
@@ -49,7 +51,13 @@ def run_label(one: Run) -> str:
     return t("picker.run_label", number=one.number, state=run_badge.state_name(one), time=moment(one.created_at))
 
 
-def _to_url(key: str, name: str, also_drop: str | None = None) -> None:
-    st.query_params[name] = st.session_state[key]
+def _to_url(key: str, name: str, known: Collection[str], also_drop: str | None = None) -> None:
+    """Write the choice into the URL. Streamlit tells choices by their labels: when one changed meanwhile (a run went
+    on to its next state) the callback gets the old label instead of an id, which is no choice of the reader's.
+    """
+    chosen = st.session_state[key]
+    if chosen not in known:
+        return
+    st.query_params[name] = chosen
     if also_drop is not None:
         st.query_params.pop(also_drop, None)
