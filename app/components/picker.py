@@ -10,7 +10,7 @@ from app.format import moment
 from app.i18n import t
 from app.query import query_id
 from backend.contracts.projects import Project
-from backend.contracts.runs import Run
+from backend.contracts.runs import FINAL_STATES, Run
 
 
 def project(projects: list[Project], asked: str | None = None) -> Project:
@@ -48,7 +48,8 @@ def run(runs: list[Run], current: Run) -> None:
 
 def run_label(one: Run) -> str:
     """`No. 12 · finished · 20.11.2026 12:30:05`."""
-    return t("picker.run_label", number=one.number, state=run_badge.state_name(one), time=moment(one.created_at))
+    state = run_badge.state_name(one) if one.state in FINAL_STATES else t("picker.in_progress")  # the badge says more
+    return t("picker.run_label", number=one.number, state=state, time=moment(one.created_at))
 
 
 def _to_url(key: str, name: str, known: Collection[str], also_drop: str | None = None) -> None:

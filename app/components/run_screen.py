@@ -34,7 +34,7 @@ def show(kind: RunKind, show_links: Callable[[Run], None]) -> None:
         if current is not None:
             with right:
                 picker.run(runs, current)
-        _start(kind, project, is_open=current is None)
+        _start(kind, project, current)
         if current is None:
             st.caption(t(f"screen.no_runs.{kind}"))
             return
@@ -59,8 +59,13 @@ def _asked_run(client: Api, kind: RunKind) -> Run | None:
         st.stop()
 
 
-def _start(kind: RunKind, project: Project, is_open: bool) -> None:
-    with st.expander(t(f"screen.new_run.{kind}"), expanded=is_open, icon=":material/add:"), error_box.guard(stop=False):
+def _start(kind: RunKind, project: Project, current: Run | None) -> None:
+    # the key follows the shown run, so the form folds itself away when a new run takes the screen
+    key = f"new_run_{kind}_{current.id if current else project.id}"
+    with (
+        st.expander(t(f"screen.new_run.{kind}"), expanded=current is None, icon=":material/add:", key=key),
+        error_box.guard(stop=False),
+    ):
         request = launch_form.show(kind, project)
         if request is not None:
             run = api().start_run(request)
