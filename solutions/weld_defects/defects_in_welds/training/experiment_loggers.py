@@ -1,6 +1,5 @@
 """MLflow and TensorBoard, both optional. The workstation turns them off: it records runs itself."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,6 @@ def make_loggers(config: DictConfig, root: Path) -> list[Logger]:
 
 
 def _mlflow_logger(config: DictConfig, root: Path) -> Logger:
-    # MLflow reports usage to its makers unless told not to.
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from lightning.pytorch.loggers import MLFlowLogger
 
     uri = str(config.logging.mlflow_uri)

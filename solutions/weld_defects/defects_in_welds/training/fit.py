@@ -83,12 +83,16 @@ def detector_settings(config: DictConfig) -> dict:
 
 
 def _best_checkpoint(folder: Path) -> ModelCheckpoint:
-    checkpoint = ModelCheckpoint(
-        folder, "best_model", monitor="val_mAP", mode="max", save_last=True, enable_version_counter=False
+    # At the very end of an epoch: a checkpoint written after the validation, the default, resumes inside its epoch.
+    return ModelCheckpoint(
+        folder,
+        "best_model",
+        monitor="val_mAP",
+        mode="max",
+        save_last=True,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
     )
-    # Before on_train_epoch_end, where other callbacks report the file.
-    checkpoint._save_on_train_epoch_end = False
-    return checkpoint
 
 
 def _resume_path(given: str) -> Path | None:

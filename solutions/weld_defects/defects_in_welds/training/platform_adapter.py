@@ -61,7 +61,8 @@ class PlatformReporter(Callback):
             self.logger.info(f"resumed after epoch {trainer.current_epoch}")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock for images per second."""
+        """Start the clock for images per second; the checkpoint of the epoch before is written by now."""
+        self._save_best(trainer)
         self.epoch_start, self.seen_images = time.monotonic(), 0
 
     def on_train_batch_end(
@@ -88,7 +89,7 @@ class PlatformReporter(Callback):
         self.images_per_s = self.seen_images / max(time.monotonic() - self.epoch_start, 1e-9)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The epoch's figures; the best checkpoint once it is written (ModelCheckpoint saved it after validation)."""
+        """The epoch's figures."""
         epoch, known = trainer.current_epoch + 1, trainer.callback_metrics
         step = epoch * int(trainer.num_training_batches)
         for name in ("train_loss_epoch", "val_mAP", "val_mAP50"):
@@ -98,14 +99,10 @@ class PlatformReporter(Callback):
             f"val mAP {float(known['val_mAP']):.3f}, mAP50 {float(known['val_mAP50']):.3f}, "
             f"{self.images_per_s:.1f} images/s"
         )
-        score = float(known["val_mAP"])
-        best = self.artifacts / "checkpoints" / "best_model.ckpt"
-        if score > self.best_score and best.is_file():
-            self.best_score = score
-            PlatformAPI.save_artifact(best, "checkpoint", {"epoch": epoch, "val_mAP": round(score, 5)})
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The checkpoint to go on from."""
+        """The best checkpoint and the one to go on from."""
+        self._save_best(trainer)
         self._save_last(trainer)
         if trainer.current_epoch < (trainer.max_epochs or 0):
             self.logger.info(f"stopped early after epoch {trainer.current_epoch}: val_mAP no longer rises")
@@ -113,6 +110,13 @@ class PlatformReporter(Callback):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """A stopped or broken training keeps its last checkpoint, too."""
         self._save_last(trainer)
+
+    def _save_best(self, trainer: Trainer) -> None:
+        checkpoint = trainer.checkpoint_callback
+        score = float(checkpoint.best_model_score) if checkpoint.best_model_score is not None else -1.0
+        if score > self.best_score:
+            self.best_score = score
+            PlatformAPI.save_artifact(checkpoint.best_model_path, "checkpoint", {"val_mAP": round(score, 5)})
 
     def _save_last(self, trainer: Trainer) -> None:
         last = self.artifacts / "checkpoints" / "last.ckpt"

@@ -19,6 +19,9 @@ def silence() -> None:
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*", category=FutureWarning)
     # Importing pkg_resources is Lightning's and mlflow's, not ours to mend.
     warnings.filterwarnings("ignore", message=".*pkg_resources is deprecated.*")
+    # MLflow's database layer; pinned with it.
+    warnings.filterwarnings("ignore", message=".*``noload`` loader strategy is deprecated.*")
+    # MLflow reports usage to its makers unless told not to.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     # Banners ("GPU available: …", tips): the run reports its device itself. Lightning sets its level when imported.
     import lightning.pytorch
