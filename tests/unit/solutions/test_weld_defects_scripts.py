@@ -100,7 +100,7 @@ def test_the_command_line_trains_and_records_in_mlflow(copied_solution: Path, we
         params = dict(database.execute("SELECT key, value FROM params WHERE run_uuid = ?", (run_id,)))
         metrics = {key for (key,) in database.execute("SELECT key FROM metrics WHERE run_uuid = ?", (run_id,))}
     assert status == "FINISHED"
-    assert params["train/batch_size"] == "3" and {"val_mAP", "train_loss_step"} <= metrics
+    assert params["train/batch_size"] == "3" and {"val_mAP", "train_loss_epoch"} <= metrics
     assert Path(artifacts.removeprefix("file://"), "models", "best_model.ckpt").is_file()
 
 
