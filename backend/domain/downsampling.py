@@ -2,7 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
-from tsdownsample import MinMaxLTTBDownsampler
+from tsdownsample import MinMaxDownsampler
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -11,8 +11,9 @@ Integers = npt.NDArray[np.int64]
 def positions_to_show(values: Floats, max_points: int) -> Integers:
     """Positions of at most `max_points` (>= 8) points, ascending, that look like the whole.
 
-    Finite points are chosen by MinMaxLTTB; the highest and lowest, the first and last are always there. Of points that
-    are not finite, up to a quarter of the room shows where each stretch of them begins, so a diverged loss is seen.
+    The finite points are cut into equal parts and the lowest and highest of each is kept: a spike can not get lost,
+    which MinMaxLTTB does not promise (its second step dropped 1 of 20 in a test). The first and last are always there.
+    Of points that are not finite, up to a quarter of the room shows where each stretch of them begins.
     """
     if len(values) <= max_points:
         return np.arange(len(values), dtype=np.int64)
@@ -26,7 +27,8 @@ def positions_to_show(values: Floats, max_points: int) -> Integers:
         always |= {int(finite[heights.argmax()]), int(finite[heights.argmin()])}
     room = max_points - len(gaps) - len(always)
     if len(finite) > room:
-        finite = finite[MinMaxLTTBDownsampler().downsample(values[finite], n_out=room).astype(np.int64)]
+        # tsdownsample wants an even number, two per part.
+        finite = finite[MinMaxDownsampler().downsample(values[finite], n_out=room // 2 * 2).astype(np.int64)]
     return np.unique(np.concatenate((finite, gaps, np.fromiter(always, dtype=np.int64))))
 
 

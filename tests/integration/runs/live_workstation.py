@@ -22,7 +22,7 @@ TOKEN = "live-workstation-token"
 ROOT = Path(__file__).parents[3]
 Seen = TypeVar("Seen")
 
-EVENTS = '''
+EVENTS = """
 import json, os, sys, time, signal, subprocess
 from pathlib import Path
 RUN = Path(os.environ["ARM_RUN_DIR"])
@@ -38,7 +38,7 @@ def message(text, level="info"):
 def wait_for_file(name):
     while not (RUN / name).exists():
         time.sleep(0.02)
-'''
+"""
 
 
 class LiveWorkstation:
@@ -105,7 +105,7 @@ class LiveWorkstation:
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as packed:
             for name in ("train.py", "test.py"):
-                packed.writestr(name, EVENTS + script)
+                packed.writestr(name, self.script(script))
             packed.writestr("helper.py", "VALUE = 7\n")
             for name, text in files.items():
                 packed.writestr(name.replace("__", "."), text)
@@ -113,6 +113,11 @@ class LiveWorkstation:
         self.ok("PUT", f"/projects/{project_id}/code", content=archive.getvalue())
         self.ok("PATCH", f"/projects/{project_id}", json={"train_file": "train.py", "test_file": "test.py"})
         return project_id
+
+    @staticmethod
+    def script(text: str) -> str:
+        """A whole script: the helpers and `text`."""
+        return EVENTS + text
 
     def start_run(self, project_id: str, kind: str = "train", **fields: Any) -> Run:
         body = {"project_id": project_id, "kind": kind, **fields}

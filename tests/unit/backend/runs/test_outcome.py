@@ -1,0 +1,43 @@
+"""Why a script ended, in words that help."""
+
+import pytest
+
+from backend.runs.outcome import last_exception, outcome
+
+CHAIN = """Epoch 1: 5%
+Traceback (most recent call last):
+  File "a.py", line 1, in <module>
+KeyError: 'x'
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "a.py", line 3, in <module>
+    raise errors.DataError("no images: check the path")
+errors.DataError: no images: check the path
+more: details
+"""
+
+
+@pytest.mark.parametrize(
+    ("stderr", "expected"),
+    [
+        (CHAIN, "errors.DataError: no images: check the path"),
+        ("Traceback (most recent call last):\n  File x\nKeyboardInterrupt\n", "KeyboardInterrupt"),
+        ("warning: something\n", None),
+        ("", None),
+    ],
+)
+def test_the_last_exception_is_found(stderr: str, expected: str | None) -> None:
+    assert last_exception(stderr) == expected
+
+
+def test_a_signal_has_its_name_and_stop_comes_before_everything() -> None:
+    assert outcome(-9, None, CHAIN).reason.params == {"signal": "SIGKILL"}
+    assert outcome(-11, None, "").reason.params == {"signal": "SIGSEGV"}
+    assert outcome(-9, "stopped_by_user", CHAIN).state == "stopped"
+    assert outcome(0, "workstation_shutdown", "").reason.code == "workstation_shutdown"
+
+
+def test_a_traceback_that_did_not_kill_is_no_failure() -> None:
+    assert outcome(0, None, CHAIN).state == "finished"

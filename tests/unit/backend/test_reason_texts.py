@@ -1,0 +1,35 @@
+"""Every reason a run can end or be warned with has a sentence in both languages, with the same holes."""
+
+import json
+import re
+from pathlib import Path
+from string import Formatter
+from typing import get_args
+
+from backend.runs.outcome import StopCause
+
+ROOT = Path(__file__).parents[3]
+CODE = re.compile(r"""(?:Reason\(\s*code=|failed\()"([a-z0-9_]+)\"""")
+
+
+def catalogue(language: str) -> dict[str, str]:
+    return json.loads((ROOT / "assets" / "locales" / language / "reasons.json").read_text(encoding="utf-8"))
+
+
+def holes(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def test_reasons_in_the_source_and_in_the_catalogue_are_the_same() -> None:
+    files = [*(ROOT / "backend" / "runs").rglob("*.py"), *(ROOT / "backend" / "services").rglob("run_*.py")]
+    used = {code for file in files for code in CODE.findall(file.read_text(encoding="utf-8"))} | {*get_args(StopCause)}
+    assert len(used) > 10
+    for language in ("en", "ru"):
+        assert {key.split(".")[1] for key in catalogue(language)} == used
+
+
+def test_languages_agree() -> None:
+    english, russian = catalogue("en"), catalogue("ru")
+    assert english.keys() == russian.keys()
+    for key, text in english.items():
+        assert holes(text) == holes(russian[key]), key
