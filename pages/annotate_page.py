@@ -21,18 +21,13 @@ from app.query import query_id, remember
 from backend.contracts.datasets import Dataset, DatasetItem
 
 
-def shown_item() -> tuple[Dataset, DatasetItem]:
-    """What the URL asks for, else the first image of a dataset; without any, the way to one."""
-    datasets = api().datasets()
-    if not datasets:
-        st.info(t("annotate.empty"), icon=":material/photo_library:")
-        navigation.link("datasets", t("annotate.to_datasets"))
-        st.stop()
+def shown_item(datasets: list[Dataset]) -> tuple[Dataset, DatasetItem]:
+    """What the URL asks for, else the first image of a dataset."""
     item_id = query_id("item")
     item = api().item(item_id) if item_id else None
     if item is not None:
         remember(dataset=item.dataset_id)
-    with st.container(width=420):
+    with st.container(width=300):
         dataset = dataset_picker.show(datasets, drops=("item", "run", "conf"))
     item = item or item_steps.first_item(dataset)
     if item is None:
@@ -67,19 +62,25 @@ def show_class_choice(dataset: Dataset, swatches: dict[str, str]) -> str:
 
 st.title(t("nav.annotate"), anchor=False)
 with error_box.guard():
-    dataset, item = shown_item()
+    datasets = api().datasets()
+    if not datasets:
+        st.info(t("annotate.empty"), icon=":material/photo_library:")
+        navigation.link("datasets", t("annotate.to_datasets"))
+        st.stop()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        dataset, item = shown_item(datasets)
+        draft = open_draft(item)
     if not dataset.classes:
         st.info(t("annotate.no_classes"), icon=":material/label_off:")
         st.stop()
     swatches = colours(dataset.classes)
     item_steps.show(dataset, item)
-    draft = open_draft(item)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        class_name = show_class_choice(dataset, swatches)
+        zoom = canvas_editor.show_zoom()
     with st.container(horizontal=True, gap="medium"):
-        with st.container(width=canvas_editor.FIT_WIDTH):
-            with st.container(horizontal=True, vertical_alignment="bottom"):
-                class_name = show_class_choice(dataset, swatches)
-                zoom = canvas_editor.show_zoom()
-            st.caption(t("annotate.how"))
+        with st.container(width=canvas_editor.place_width(item, zoom)):
+            st.caption(t("annotate.how"))  # also keeps the place into which the canvas's toolbar rises
             canvas_editor.show(item, draft, zoom, class_name, swatches)
         with st.container(width="stretch"):
             st.markdown(f"**{plain(item.name)}**  \n{item.width} × {item.height} px")
@@ -88,5 +89,6 @@ with error_box.guard():
             markup_saver.show_history(item, draft, api().item_revisions(item.id))
             if others := annotation_draft.unsaved_items(but=item.id):
                 st.caption(count("annotate.unsaved_others", len(others)))
-                for other in others[:5]:
-                    navigation.link("annotate", api().item(other).name, dataset=dataset.id, item=other)
+                for other, source in others[:5]:
+                    run = {"run": source.removeprefix("run:")} if source != annotation_draft.TRUTH else {}
+                    navigation.link("annotate", plain(api().item(other).name), item=other, **run)

@@ -79,10 +79,10 @@ def forget(item_id: str, source: str) -> None:
     st.session_state.get(session_keys.ANNOTATION_DRAFTS, {}).pop((item_id, source), None)
 
 
-def unsaved_items(but: str) -> list[str]:
-    """Ids of other items with unsaved boxes."""
+def unsaved_items(but: str) -> list[tuple[str, str]]:
+    """(item id, source) of drafts with unsaved boxes of other items."""
     drafts: dict[tuple[str, str], Draft] = st.session_state.get(session_keys.ANNOTATION_DRAFTS, {})
-    return list(dict.fromkeys(item for (item, _), draft in drafts.items() if draft.is_dirty and item != but))
+    return [key for key, draft in drafts.items() if draft.is_dirty and draft.item_id != but]
 
 
 def _places(boxes: Iterable[Box]) -> list[tuple[str, float, float, float, float]]:

@@ -43,9 +43,9 @@ def show(draft: Draft, classes: Sequence[str]) -> None:
                 t("annotate.class"), options=[*classes, *draft.unknown_classes(classes)], required=True
             ),
             "confidence": column.NumberColumn(t("annotate.confidence"), format="%.2f", width=60),
-            "size": column.TextColumn(t("annotate.size"), width=80),
-            "place": column.TextColumn(t("annotate.place"), width=80),
-            "delete": column.CheckboxColumn(t("annotate.delete"), width=60),
+            "size": column.TextColumn(t("annotate.size"), width=76),
+            "place": column.TextColumn(t("annotate.place"), width=76),
+            "delete": column.CheckboxColumn("✕", help=t("annotate.delete"), width=40),
         },
     )
 

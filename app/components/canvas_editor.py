@@ -6,12 +6,13 @@ import streamlit as st
 from streamlit_drawable_canvas import st_canvas
 
 from app.components.annotation_draft import Draft
-from app.components.canvas_mapping import STROKE, boxes_from_drawing, drawing_from_boxes, fitted
+from app.components.canvas_mapping import LABEL_PX, STROKE, boxes_from_drawing, drawing_from_boxes, fitted
 from app.components.class_colours import UNKNOWN
 from app.i18n import t
 from backend.contracts.datasets import DatasetItem
 
-FIT_WIDTH, FIT_HEIGHT = 760, 600
+FIT_WIDTH, FIT_HEIGHT = 760, 570
+LARGEST_HEIGHT = 660
 ZOOMS = (1.0, 1.5, 2.0, 3.0)
 LARGEST_IMAGE_PX = 4096
 
@@ -27,6 +28,11 @@ def show_zoom() -> float:
         key="canvas_zoom",
         persist_state="session",
     )
+
+
+def place_width(item: DatasetItem, zoom: float) -> int:
+    """How wide the place of the canvas is, in pixels: a small image leaves more room for the table beside it."""
+    return max(fitted(item.width, item.height, FIT_WIDTH, FIT_HEIGHT).canvas_width if zoom == 1 else FIT_WIDTH, 440)
 
 
 def show(item: DatasetItem, draft: Draft, zoom: float, class_name: str, colours: dict[str, str]) -> None:
@@ -48,7 +54,8 @@ def show(item: DatasetItem, draft: Draft, zoom: float, class_name: str, colours:
         stroke_color=colours.get(class_name, UNKNOWN),
         stroke_width=STROKE,
         fill_color=f"{colours.get(class_name, UNKNOWN)}14",
-        font_size=13,
+        font_size=LABEL_PX,
+        max_display_height=LARGEST_HEIGHT,
         initial_drawing=drawing_from_boxes(draft.initial, scale, colours),
     )
     drawn = result.boxes

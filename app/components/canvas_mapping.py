@@ -8,12 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from streamlit_drawable_canvas import boxes_to_drawing
-
 from app.components.boxes import Box
 from app.components.class_colours import UNKNOWN
 
 STROKE = 2
+LABEL_PX = 13
 SAME_PX = 0.02  # of a canvas pixel: Fabric writes four decimals, a hand moves at least one pixel
 SMALLEST_PX = 4  # of the canvas: a click without a drag leaves a dot of 2 to 4 pixels
 
@@ -46,19 +45,30 @@ def fitted(image_width: int, image_height: int, width: int, height: int, zoom: f
 
 def drawing_from_boxes(boxes: Iterable[Box], scale: Scale, colours: Mapping[str, str]) -> dict[str, Any]:
     """The canvas's initial drawing, each box in the colour of its class."""
-    objects = []
-    for box in boxes:
-        shown = {
-            "label": box.class_name,
-            "left": box.x1 * scale.x - STROKE / 2,
-            "top": box.y1 * scale.y - STROKE / 2,
-            "width": (box.x2 - box.x1) * scale.x,
-            "height": (box.y2 - box.y1) * scale.y,
-        }
-        colour = colours.get(box.class_name, UNKNOWN)
-        drawing = boxes_to_drawing([shown], stroke_color=colour, stroke_width=STROKE, fill_color=f"{colour}14")
-        objects += [{**drawn, "fontSize": 13} for drawn in drawing["objects"]]
-    return {"objects": objects}
+    return {"objects": [_labeled_rect(box, scale, colours.get(box.class_name, UNKNOWN)) for box in boxes]}
+
+
+def _labeled_rect(box: Box, scale: Scale, colour: str) -> dict[str, Any]:
+    """What streamlit_drawable_canvas.boxes_to_drawing makes; that package cannot be imported outside Streamlit."""
+    return {
+        "type": "LabeledRect",
+        "label": box.class_name,
+        "left": box.x1 * scale.x - STROKE / 2,
+        "top": box.y1 * scale.y - STROKE / 2,
+        "width": (box.x2 - box.x1) * scale.x,
+        "height": (box.y2 - box.y1) * scale.y,
+        "originX": "left",
+        "originY": "top",
+        "scaleX": 1,
+        "scaleY": 1,
+        "angle": 0,
+        "stroke": colour,
+        "strokeWidth": STROKE,
+        "fill": f"{colour}14",
+        "fontSize": LABEL_PX,
+        "lockRotation": True,
+        "strokeUniform": True,
+    }
 
 
 def boxes_from_drawing(drawn: Iterable[Mapping[str, Any]], scale: Scale, known: Sequence[Box]) -> tuple[Box, ...]:

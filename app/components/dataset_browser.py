@@ -13,6 +13,7 @@ from backend.contracts.datasets import SPLITS, Dataset, Split
 
 PAGE_SIZES = (24, 48, 96)
 EVERYTHING = "all"
+PAGER_PX = 330  # left to itself the pager of two pages hides the second
 _SPLIT_CHOICES = (EVERYTHING, *get_args(Split))
 
 
@@ -56,11 +57,11 @@ def _show_filters(dataset: Dataset) -> tuple[str | None, str | None, int]:
             index=dataset.classes.index(known) if known else None,
             placeholder=t("datasets.any_class"),
             key=f"class_filter_{dataset.id}",
-            width=260,
+            width=210,
             on_change=_back_to_first_page,
         )
         size = st.selectbox(
-            t("datasets.page_size"), PAGE_SIZES, key="page_size", width=110, on_change=_back_to_first_page
+            t("datasets.page_size"), PAGE_SIZES, key="page_size", width=96, on_change=_back_to_first_page
         )
     remember(split=None if split == EVERYTHING else split, **{"class": class_name})
     return (None if split == EVERYTHING else split), class_name, size
@@ -69,7 +70,9 @@ def _show_filters(dataset: Dataset) -> tuple[str | None, str | None, int]:
 def _show_pages(page: int, page_count: int) -> None:
     # the key holds the current page: after a filter the pager starts anew
     key = f"pages_{page}_{page_count}"
-    st.pagination(page_count, default=page, key=key, on_change=lambda: remember(page=st.session_state[key]))
+    st.pagination(
+        page_count, default=page, width=PAGER_PX, key=key, on_change=lambda: remember(page=st.session_state[key])
+    )
 
 
 def _back_to_first_page() -> None:

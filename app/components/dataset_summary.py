@@ -1,11 +1,10 @@
 """What a dataset holds: splits, classes, frozen versions, and what to do with it."""
 
-import html
-
 import streamlit as st
 
 from app.api_client import api
 from app.components import confirm, error_box
+from app.components import facts as figures
 from app.components.class_colours import colours
 from app.format import moment, plain
 from app.i18n import count, t
@@ -13,60 +12,25 @@ from app.query import remember
 from backend.contracts.datasets import SPLITS, Dataset, DatasetVersion, DatasetVersionCreate, SplitCounts
 
 
-def show(dataset: Dataset, versions: list[DatasetVersion]) -> None:
-    """Counts, classes, versions and warnings of `dataset`."""
-    columns = st.columns(4)
-    for column, split in zip(columns, SPLITS, strict=False):
+def show(dataset: Dataset) -> None:
+    """Counts, classes and warnings of `dataset`."""
+    facts = []
+    for split in SPLITS:
         counts = dataset.splits.get(split, SplitCounts())
-        column.metric(
-            t(f"datasets.sample.{split}"),
-            count("datasets.images", counts.images),
-            count("datasets.boxes", counts.boxes),
-            delta_color="off",
-            delta_arrow="off",
-            border=True,
-        )
-    with columns[3]:
-        state = "no_version" if not dataset.latest_version else "changed" if dataset.is_changed else "unchanged"
-        st.metric(
-            t("datasets.version"),
-            str(dataset.latest_version or "–"),
-            t(f"datasets.{state}"),
-            delta_color="off",
-            delta_arrow="off",
-            border=True,
-            help=t("datasets.version_help"),
-        )
-    show_legend(dataset.classes)
+        images, boxes = count("datasets.images", counts.images), count("datasets.boxes", counts.boxes)
+        facts.append((t(f"datasets.sample.{split}"), images, boxes))
+    state = "no_version" if not dataset.latest_version else "changed" if dataset.is_changed else "unchanged"
+    facts.append((t("datasets.version"), str(dataset.latest_version or "–"), t(f"datasets.{state}")))
+    figures.show(facts, colours(dataset.classes))
     if dataset.warnings:
         with st.expander(count("datasets.warnings", len(dataset.warnings)), icon=":material/warning:", key="warnings"):
             error_box.show_problems(dataset.warnings)
-    _show_versions(versions)
 
 
-def show_legend(classes: tuple[str, ...]) -> None:
-    """Class names beside their colours."""
-    swatches = "".join(
-        f'<span style="display:inline-flex;align-items:center;gap:.4em;margin:0 1.1em .25em 0">'
-        f'<i style="width:.75em;height:.75em;border-radius:2px;background:{colour}"></i>{html.escape(name)}</span>'
-        for name, colour in colours(classes).items()
-    )
-    st.html(f"<div>{swatches}</div>")
-
-
-def show_actions(dataset: Dataset) -> None:
-    """Freeze and delete."""
-    if st.button(
-        t("datasets.freeze"),
-        key="freeze_version",
-        icon=":material/ac_unit:",
-        disabled=not dataset.is_changed,
-        help=t("datasets.freeze_help"),
-    ):
-        with error_box.guard(stop=False):
-            version = api().create_version(dataset.id, DatasetVersionCreate())
-            st.toast(t("datasets.frozen", number=version.number), icon=":material/check_circle:")
-            st.rerun()
+def show_actions(dataset: Dataset, versions: list[DatasetVersion]) -> None:
+    """Versions, freeze and delete."""
+    with st.popover(t("datasets.versions"), icon=":material/history:", key="versions"):
+        _show_versions(dataset, versions)
     if st.button(t("datasets.delete"), key="delete_dataset", icon=":material/delete:"):
         confirm.ask(
             t("datasets.delete_title"),
@@ -83,10 +47,9 @@ def _delete(dataset: Dataset) -> None:
     st.toast(t("datasets.deleted", name=plain(dataset.name)), icon=":material/check_circle:")
 
 
-def _show_versions(versions: list[DatasetVersion]) -> None:
-    if not versions:
-        return
-    with st.expander(count("datasets.versions", len(versions)), icon=":material/history:", key="versions"):
+def _show_versions(dataset: Dataset, versions: list[DatasetVersion]) -> None:
+    st.caption(t("datasets.version_help"))
+    if versions:
         rows = [
             {
                 t("datasets.version"): version.number,
@@ -99,3 +62,18 @@ def _show_versions(versions: list[DatasetVersion]) -> None:
             for version in versions
         ]
         st.dataframe(rows, hide_index=True, key="versions_table")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        note = st.text_input(t("datasets.note"), key="version_note", disabled=not dataset.is_changed)
+        if st.button(
+            t("datasets.freeze"),
+            key="freeze_version",
+            icon=":material/ac_unit:",
+            type="primary",
+            disabled=not dataset.is_changed,
+        ):
+            with error_box.guard(stop=False):
+                version = api().create_version(dataset.id, DatasetVersionCreate(note=note.strip()))
+                st.toast(t("datasets.frozen", number=version.number), icon=":material/check_circle:")
+                st.rerun()
+    if not dataset.is_changed:
+        st.caption(t("datasets.nothing_to_freeze"))

@@ -73,6 +73,6 @@ def _import(request: Callable[[], Dataset]) -> None:
         with st.spinner(t("datasets.import.busy"), show_time=True):
             dataset = request()
         st.session_state[session_keys.LAST_DATASET] = dataset.id
-        remember(dataset=dataset.id, page=None, split=None, **{"class": None})
+        remember(dataset=dataset.id, page=None, split=None, **{"class": None, "import": None})
         st.toast(t("datasets.import.done", name=dataset.name), icon=":material/check_circle:")
         st.rerun()

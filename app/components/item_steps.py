@@ -35,7 +35,7 @@ def show(dataset: Dataset, item: DatasetItem) -> None:
         ):
             _go_to(dataset, item.split, index - 1)
         number = st.number_input(
-            t("annotate.number"), 1, total, index + 1, key=f"number_{item.id}", width=130, label_visibility="collapsed"
+            t("annotate.number"), 1, total, index + 1, key=f"number_{item.id}", width=96, label_visibility="collapsed"
         )
         if number != index + 1:
             _go_to(dataset, item.split, number - 1)

@@ -57,20 +57,20 @@ def _columns() -> dict[str, Any]:
         return t(f"projects.parameters.column.{name}")
 
     return {
-        "group": column.TextColumn(title("group"), default=DEFAULT_GROUP, width="small"),
-        "name": column.TextColumn(title("name"), required=True, width="small", pinned=True),
+        "group": column.TextColumn(title("group"), default=DEFAULT_GROUP, width=120),
+        "name": column.TextColumn(title("name"), required=True, width=140, pinned=True),
         "type": column.SelectboxColumn(
             title("type"),
             options=list(get_args(ParameterType)),
             required=True,
             default="float",
-            width="small",
+            width=110,
             format_func=lambda kind: t(f"projects.parameters.type.{kind}"),
         ),
-        "default": column.TextColumn(title("default"), width="small"),
-        "minimum": column.NumberColumn(title("minimum"), width="small"),
-        "maximum": column.NumberColumn(title("maximum"), width="small"),
-        "choices": column.MultiselectColumn(title("choices"), options=[], accept_new_options=True, width="medium"),
+        "default": column.TextColumn(title("default"), width=110),
+        "minimum": column.NumberColumn(title("minimum"), width=95),
+        "maximum": column.NumberColumn(title("maximum"), width=95),
+        "choices": column.MultiselectColumn(title("choices"), options=[], accept_new_options=True, width=150),
         "description": column.TextColumn(title("description"), width="large"),
     }
 

@@ -13,6 +13,7 @@ from backend.contracts.runs import Result, Run
 
 PAGE = 200
 DEFAULT_PERCENT = 25
+TRUTH = ""
 
 
 def show(item: DatasetItem) -> tuple[str | None, float]:
@@ -21,18 +22,19 @@ def show(item: DatasetItem) -> tuple[str | None, float]:
     asked = query_id("run")
     if asked is not None and asked not in runs:
         runs[asked] = api().run(asked)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
         key = f"annotate_source_{item.id}_{asked}"
         chosen = st.selectbox(
             t("annotate.source"),
-            [None, *runs],
+            [TRUTH, *runs],
             index=0 if asked is None else 1 + list(runs).index(asked),
-            format_func=lambda run_id: _label(runs[run_id]) if run_id else t("annotate.source_truth"),
+            format_func=lambda run_id: t("annotate.source_truth") if run_id == TRUTH else _label(runs[run_id]),
             key=key,
+            width=340,
             help=t("annotate.source_help"),
         )
         percent = query_number("conf", DEFAULT_PERCENT, maximum=100)
-        if chosen is not None:
+        if chosen != TRUTH:
             percent = st.slider(
                 t("annotate.confidence_from"),
                 0,
@@ -44,8 +46,8 @@ def show(item: DatasetItem) -> tuple[str | None, float]:
                 help=t("annotate.confidence_help"),
                 on_change=lambda: annotation_draft.forget(item.id, f"run:{chosen}"),
             )
-    remember(run=chosen, conf=percent if chosen and percent != DEFAULT_PERCENT else None)
-    return chosen, percent / 100
+    remember(run=chosen or None, conf=percent if chosen and percent != DEFAULT_PERCENT else None)
+    return chosen or None, percent / 100
 
 
 def predicted_boxes(run_id: str, item: DatasetItem, confidence: float) -> tuple[Box, ...] | None:

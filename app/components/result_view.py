@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app import navigation
-from app.components import box_image
+from app.components import box_image, facts
 from app.components.box_matching import IOU_THRESHOLD, Matching, match
 from app.components.boxes import Box, boxes_from_markup
 from app.i18n import t
@@ -60,8 +60,7 @@ def _show_counts(result: Result, matching: Matching) -> None:
         "extra": len(matching.false_positives),
         "missed": len(matching.false_negatives),
     }
-    for column, (name, value) in zip(st.columns(3), values.items(), strict=True):
-        column.metric(t(f"results.{name}"), value, border=True, help=t(f"results.{name}_help"))
+    facts.show((t(f"results.{name}"), str(value), t(f"results.{name}_help")) for name, value in values.items())
     st.caption(t("results.rule", threshold=IOU_THRESHOLD))
 
 
@@ -70,7 +69,7 @@ def _show_table(predictions: list[Box], truths: list[Box], matching: Matching) -
     for index, box in enumerate(predictions):
         hit = matching.pairs.get(index)
         verdict = t("results.verdict_hit", iou=f"{hit[1]:.2f}") if hit else t("results.verdict_extra")
-        rows.append(_row(box, t("results.prediction"), verdict))
+        rows.append(_row(box, t("results.kind_prediction"), verdict))
     for index, box in enumerate(truths):
         is_missed = index in matching.false_negatives
         rows.append(
@@ -84,14 +83,13 @@ def _show_table(predictions: list[Box], truths: list[Box], matching: Matching) -
         hide_index=True,
         height=min(380, 37 + 35 * len(rows)),
         key="boxes_table",
-        column_config={t("results.confidence"): st.column_config.NumberColumn(format="%.2f")},
     )
 
 
 def _row(box: Box, kind: str, verdict: str) -> dict[str, object]:
     return {
         t("results.class"): box.class_name,
-        t("results.confidence"): box.confidence,
+        t("results.confidence"): "" if box.confidence is None else f"{box.confidence:.2f}",
         t("results.verdict"): verdict,
         t("results.kind"): kind,
         t("results.size"): f"{box.x2 - box.x1:.0f} × {box.y2 - box.y1:.0f}",
