@@ -84,13 +84,13 @@ class RunInputChecker:
                 raise InvalidInputError("device_unknown", device=request.device[:80], offered=", ".join(offered))
         return request.device
 
-    def weights(self, request: RunCreate) -> tuple[WeightsFile, ...]:
+    def weights(self, project: Project, request: RunCreate) -> tuple[WeightsFile, ...]:
         """Weights of the training run that a test run names, the preferred file first."""
         if request.train_run_id is None:
             return ()
         train_run = self._runs.get(request.train_run_id)
-        if train_run.project_id != request.project_id or train_run.kind != "train":
-            raise InvalidInputError("run_not_of_project", run=train_run.number, project=self._projects.project(request.project_id).name)
+        if train_run.project_id != project.id or train_run.kind != "train":
+            raise InvalidInputError("run_not_of_project", run=train_run.number, project=project.name)
         if train_run.state not in FINAL_STATES:
             raise ConflictError("train_run_not_final", run=train_run.number, state=train_run.state)
         found = [a for a in self._artifacts.artifacts(train_run.id) if a.kind in WEIGHT_KINDS]

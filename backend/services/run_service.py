@@ -40,7 +40,7 @@ class RunService:
         pressed_at = self._now()
         project, entry_file = self._inputs.project(request)
         params, device = self._inputs.params(project, request), self._inputs.device(request)
-        weights = self._inputs.weights(request)
+        weights = self._inputs.weights(project, request)
         samples = self._inputs.samples(request)
         run = Run(
             id=self._new_id(),

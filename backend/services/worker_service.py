@@ -1,14 +1,18 @@
 """What workers ask: to be known as alive, and for a run."""
 
 import hashlib
+import logging
 import secrets
 from collections.abc import Callable
 from datetime import datetime
 
 from backend.contracts.runs import Claim, ClaimRequest, Device
+from backend.domain.errors import UnavailableError
 from backend.stores.mongo.run_store import RunStore
 from backend.stores.redis.live_workers import LiveWorkers
 from backend.stores.redis.wake_ups import WakeUps
+
+log = logging.getLogger(__name__)
 
 
 class WorkerService:
@@ -27,8 +31,11 @@ class WorkerService:
         return self._live_workers.devices()
 
     def renew(self, request: ClaimRequest) -> None:
-        """Note that a worker is alive."""
-        self._live_workers.renew(request.worker, request.devices)
+        """Note that a worker is alive. Without Redis it is merely not listed: it gets its runs all the same."""
+        try:
+            self._live_workers.renew(request.worker, request.devices)
+        except UnavailableError as error:
+            log.warning("worker %s can not be listed: %s", request.worker, error)
 
     def claim(self, request: ClaimRequest) -> Claim | None:
         """The run that waits longest for a free device of this worker, with its new token; None when there is none."""

@@ -1,0 +1,142 @@
+"""From POST /runs to the first line of user code, beside plain `python train.py` with the same imports.
+
+The first line comes after the script's imports in both cases; each round does both, so a busy machine slows both.
+"""
+
+import io
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from backend.embedded.ports import free_port
+from backend.embedded.servers import start_servers
+
+ROOT = Path(__file__).parents[1]
+TOKEN = "bench-start-token"
+SCRIPTS = {
+    "standard library only": ("import json, time\n", 12),
+    "import torch": ("import json, time\nimport torch\n", 4),
+}
+# Prints when the line after the imports ran: in the workstation this text arrives as stdout.log.
+FIRST_LINE = "print(repr(time.time()), flush=True)\n"
+
+
+def main() -> None:
+    """Print both medians and their difference and ratio for each script."""
+    with workstation() as client:
+        for name, (imports, rounds) in SCRIPTS.items():
+            plain, started = measure(client, imports + FIRST_LINE, rounds)
+            a, b = statistics.median(plain), statistics.median(started)
+            print(
+                f"{name:24} python train.py {a:6.3f} s   Start button {b:6.3f} s   "
+                f"+{b - a:.3f} s, ratio {b / a:.2f}   (median of {rounds})"
+            )
+
+
+def measure(client: httpx.Client, script: str, rounds: int) -> tuple[list[float], list[float]]:
+    """Seconds to the first line: plain, and through the workstation. The first round of each warms the file cache."""
+    project_id = upload(client, script)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "train.py").write_text(script)
+        times = [(plain_start(Path(folder)), workstation_start(client, project_id)) for _ in range(rounds + 1)][1:]
+    return [plain for plain, _ in times], [started for _, started in times]
+
+
+def plain_start(folder: Path) -> float:
+    """Seconds from starting Python to the first line."""
+    before = time.time()
+    printed = subprocess.run(
+        [sys.executable, "train.py"], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
+    return float(printed) - before
+
+
+def workstation_start(client: httpx.Client, project_id: str) -> float:
+    """Seconds from sending POST /runs to the first line."""
+    before = time.time()
+    run = answer(client.post("/runs", json={"project_id": project_id, "kind": "train"}))
+    while run["state"] not in ("finished", "failed", "stopped", "lost"):
+        time.sleep(0.05)
+        run = answer(client.get(f"/runs/{run['id']}"))
+    assert run["state"] == "finished", run
+    first_line = float(client.get(f"/runs/{run['id']}/logs/stdout").text)
+    time.sleep(1)  # The worker gets its next agent ready, as it would while a person thinks.
+    return first_line - before
+
+
+def upload(client: httpx.Client, script: str) -> str:
+    """A project that holds the script."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("train.py", script)
+    project_id = str(answer(client.post("/projects", json={"name": "Start"}))["id"])
+    answer(client.put(f"/projects/{project_id}/code", content=archive.getvalue()))
+    return project_id
+
+
+def answer(response: httpx.Response) -> Any:
+    """The body of a good answer."""
+    assert response.status_code < 300, response.text
+    return response.json()
+
+
+@contextmanager
+def workstation() -> Iterator[httpx.Client]:
+    """Embedded servers, the API and one worker, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="arm-bench-") as folder:
+        home, port = Path(folder), free_port()
+        servers = start_servers(home)
+        url = f"http://127.0.0.1:{port}/api"
+        env = {key: value for key, value in os.environ.items() if not key.startswith("ARM_")}
+        env |= {"ARM_HOME": folder, "ARM_API_TOKEN": TOKEN, "ARM_API_URL": url}
+        stores = {"ARM_MONGO_URL": servers.mongo_url, "ARM_REDIS_URL": servers.redis_url}
+        uvicorn = ["-m", "uvicorn", "--factory", "backend.main:app_from_environment", "--port", str(port)]
+        processes = [
+            start([*uvicorn, "--log-level", "warning"], env | stores),
+            start(["-m", "backend.runs.worker"], env),
+        ]
+        try:
+            with httpx.Client(
+                base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60, trust_env=False
+            ) as client:
+                wait_for_worker(client)
+                yield client
+        finally:
+            for process in reversed(processes):
+                process.send_signal(signal.SIGTERM)
+                process.wait(60)
+            servers.stop()
+
+
+def start(argv: list[str], env: dict[str, str]) -> "subprocess.Popen[bytes]":
+    """A Python process of the workstation."""
+    return subprocess.Popen([sys.executable, *argv], env=env, cwd=ROOT, stderr=subprocess.DEVNULL)
+
+
+def wait_for_worker(client: httpx.Client) -> None:
+    """Return when a worker offers a device."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            if answer(client.get("/devices")):
+                break
+        except httpx.TransportError:
+            pass
+        assert time.monotonic() < deadline, "the workstation did not start"
+        time.sleep(0.1)
+    time.sleep(2)
+
+
+if __name__ == "__main__":
+    main()
