@@ -3,6 +3,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const LARGEST_ZOOM = 16; // screen pixels per image pixel
+const NAMED_UP_TO = 24; // more names than this would hide the image: then a box shows its name under the pointer
 const states = new WeakMap();
 
 function svgElement(tag, attributes = {}, text) {
@@ -133,6 +134,7 @@ export default function ({ data, parentElement }) {
   }
   state.groups = data.boxes.map(boxGroup);
   state.svg.replaceChildren(...state.groups);
+  state.svg.classList.toggle("crowded", state.groups.length > NAMED_UP_TO);
   for (const group of state.groups) group.textWidth = group.querySelector("text").getComputedTextLength();
   if (isNew) state.fit();
   else state.draw();

@@ -30,22 +30,19 @@ def show(project: Project) -> None:
         _show_file(project, chosen or current)
 
 
-def show_files(files: tuple[CodeFile, ...], key: str, role_of: Callable[[str], str] = lambda path: "") -> int | None:
-    """The list alone; returns the index of the row that was clicked."""
-    rows = [
-        {
-            t("projects.file"): file.path,
-            t("projects.role"): role_of(file.path),
-            t("projects.size"): size(file.size_bytes),
-        }
-        for file in files
-    ]
+def show_files(files: tuple[CodeFile, ...], key: str) -> None:
+    """The list alone."""
+    st.dataframe(_rows(files), hide_index=True, key=key, height=_height(files))
+
+
+def _show_selectable(files: tuple[CodeFile, ...], key: str, role_of: Callable[[str], str]) -> int | None:
+    """The list with each file's role; returns the index of the row that was clicked."""
     has_roles = any(role_of(file.path) for file in files)
     shown = st.dataframe(
-        rows,
+        [row | {t("projects.role"): role_of(file.path)} for row, file in zip(_rows(files), files, strict=True)],
         hide_index=True,
         key=key,
-        height=min(VIEW_PX, 37 + 35 * max(1, len(rows))),
+        height=_height(files),
         on_select="rerun",
         selection_mode="single-row",
         column_order=[t("projects.file"), *([t("projects.role")] if has_roles else []), t("projects.size")],
@@ -54,10 +51,18 @@ def show_files(files: tuple[CodeFile, ...], key: str, role_of: Callable[[str], s
     return selected[0] if selected else None
 
 
+def _rows(files: tuple[CodeFile, ...]) -> list[dict[str, str]]:
+    return [{t("projects.file"): file.path, t("projects.size"): size(file.size_bytes)} for file in files]
+
+
+def _height(files: tuple[CodeFile, ...]) -> int:
+    return min(VIEW_PX, 37 + 35 * max(1, len(files)))
+
+
 def _show_list(project: Project, current: int) -> str | None:
     roles = {project.train_file: t("projects.role_train"), project.test_file: t("projects.role_test")}
     key = f"code_list_{project.id}_{project.code.sha256[:12]}"
-    row = show_files(project.code.files, key, lambda path: roles.get(path, "") if path else "")
+    row = _show_selectable(project.code.files, key, lambda path: roles.get(path, "") if path else "")
     if row is None:
         return None
     path = project.code.files[row].path

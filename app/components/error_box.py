@@ -52,9 +52,9 @@ def show_problems(problems: tuple[Problem, ...]) -> None:
         rows,
         hide_index=True,
         column_config={
-            t("problems.file"): st.column_config.TextColumn(width="medium"),
-            t("problems.line"): st.column_config.NumberColumn(width="small", format="%d"),
-            t("problems.text"): st.column_config.TextColumn(width="large"),
+            t("problems.file"): st.column_config.TextColumn(width=230),
+            t("problems.line"): st.column_config.NumberColumn(width=70, format="%d"),
+            t("problems.text"): st.column_config.TextColumn(width=900),
         },
     )
     if len(problems) > PROBLEMS_SHOWN:

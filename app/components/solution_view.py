@@ -90,16 +90,10 @@ def _show_facts(solution: Solution) -> None:
         "device": solution.device,
         "created": moment(solution.created_at),
     }
-    rows = [{"name": t(f"solutions.{name}"), "value": value or "–"} for name, value in facts.items()]
-    st.dataframe(
-        rows,
-        hide_index=True,
-        key=f"facts_{solution.id}",
-        column_config={
-            "name": st.column_config.TextColumn(""),
-            "value": st.column_config.TextColumn("", width="large"),
-        },
-    )
+    names, values = t("solutions.setting"), t("solutions.value")
+    rows = [{names: t(f"solutions.{name}"), values: value or "–"} for name, value in facts.items()]
+    st.markdown(f"**{t('solutions.launch')}**")
+    st.dataframe(rows, hide_index=True, key=f"facts_{solution.id}")
 
 
 def _show_weights(solution: Solution) -> None:
