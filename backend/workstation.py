@@ -149,7 +149,8 @@ def keep_running(
 def _answer(url: str, token: str = "") -> object:
     """The JSON that `url` answers, None when it does not answer well."""
     try:
-        reply = httpx.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=5, trust_env=False)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        reply = httpx.get(url, headers=headers, timeout=5, trust_env=False)
         return reply.json() if reply.is_success else None
     except (httpx.HTTPError, ValueError):
         return None
