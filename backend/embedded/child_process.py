@@ -65,7 +65,7 @@ def _die_with_parent() -> None:
 
 
 def process_is_alive(pid: int, name: str) -> bool:
-    """Whether `pid` lives and its command line contains `name` (process ids are re-used)."""
+    """Whether `pid` lives and its command line contains `name` (process ids come back)."""
     try:
         return name.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
