@@ -61,7 +61,7 @@ def workstation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workstatio
             process.communicate(timeout=60)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser_context() -> Iterator[BrowserContext]:
     with sync_playwright() as playwright:
         executable = "/usr/bin/chromium" if Path("/usr/bin/chromium").exists() else None
