@@ -8,23 +8,17 @@ nothing of the user's is touched; `--keep DIR` puts it into DIR, where `ARM_HOME
 """
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
 import time
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import httpx
 
 from app.api_client import Api
 from backend.contracts.parameters import Parameter
 from backend.contracts.projects import ProjectCreate
 from backend.contracts.runs import FINAL_STATES, Metric, Run, RunCreate
+from benchmarks.own_workstation import workstation, zip_folder
 
 ROOT = Path(__file__).parents[1]
 REAL_DATA = ROOT.parent / "shared" / "data" / "weld-bead-voc"
@@ -43,7 +37,7 @@ def main() -> int:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="arm-demo-") as scratch:
         home = (arguments.keep or Path(scratch) / "home").resolve()
-        with workstation(home) as api:
+        with workstation(home) as (api, _):
             return run_story(api, Path(scratch), arguments.data, arguments.epochs, arguments.device)
 
 
@@ -90,38 +84,6 @@ def run_story(api: Api, scratch: Path, data: Path, epochs: int, device: str) -> 
     for metric in api.metrics(test.id):
         show(metric)
     return 0
-
-
-@contextmanager
-def workstation(home: Path) -> Iterator[Api]:
-    """`arm up` on ports of its own, and a client for it."""
-    home.mkdir(parents=True, exist_ok=True)
-    env = os.environ | {"ARM_HOME": str(home), "ARM_UI_PORT": "18500", "ARM_API_PORT": "18600", "ARM_LANG": "en"}
-    process = subprocess.Popen([sys.executable, "-m", "backend.cli", "up"], env=env, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            print(line, end="", flush=True)
-            if line.strip().startswith("http"):
-                break
-        else:
-            raise SystemExit("the workstation did not start")
-        token = (home / "secrets" / "api-token").read_text().strip()
-        api_url = (home / "api-url").read_text().strip()
-        with httpx.Client(base_url=api_url, headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
-            yield Api(client)
-    finally:
-        process.terminate()
-        process.communicate()
-
-
-def zip_folder(folder: Path, archive: Path) -> Path:
-    """Pack a folder as a user would."""
-    with zipfile.ZipFile(archive, "w") as target:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                target.write(path, path.relative_to(folder))
-    return archive
 
 
 def with_value(parameters: tuple[Parameter, ...], name: str, value: int) -> dict[str, dict[str, Any]]:
