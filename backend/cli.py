@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from pydantic import ValidationError
+
 from backend import doctor
 from backend.domain.errors import ArmError
 from backend.embedded.ports import next_free_port
@@ -29,12 +31,18 @@ def main(arguments: list[str] | None = None) -> int:
     for verb in ("up", "down", "worker", "doctor"):
         verbs.add_parser(verb, help=say(f"cli.{verb}.help"))
     verb = parser.parse_args(arguments).verb
-    settings = Settings()
     try:
+        settings = Settings()
         return {"up": up, "down": down, "worker": worker, "doctor": doctor_report}[verb](settings)
     except ArmError as error:
         fail(f"error.{error.code}.message", **error.params)
         fail(f"error.{error.code}.hint", **error.params)
+    except ValidationError as error:
+        for fault in error.errors():
+            name = f"ARM_{'_'.join(map(str, fault['loc'])).upper()}"
+            fail("cli.bad_setting", name=name, value=fault["input"], detail=fault["msg"])
+    except OSError as error:
+        fail("cli.os_error", detail=error)
     except PartFailedError as error:
         fail("cli.part_failed", part=say(f"cli.part.{error.part}"), log=error.log_path, tail=error.tail)
     return 1
