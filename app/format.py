@@ -1,11 +1,22 @@
 """Numbers and times as people read them; nothing here depends on Streamlit's state except the language."""
 
+from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
+from typing import Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from app.i18n import t
+from app.i18n import language, t
+
+
+class Named(Protocol):
+    """What people call by a name that need not be unique: a dataset, a project."""
+
+    id: str
+    name: str
+    created_at: datetime
 
 
 def browser_timezone() -> tzinfo:
@@ -26,7 +37,7 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return "–"
     if seconds < 10:
-        return t("duration.s", s=f"{seconds:.2g}" if seconds < 1 else f"{seconds:.1f}")
+        return t("duration.s", s=decimal(f"{seconds:.2g}" if seconds < 1 else f"{seconds:.1f}"))
     whole = round(seconds)
     if whole < 60:
         return t("duration.s", s=whole)
@@ -44,7 +55,19 @@ def size(size_bytes: int) -> str:
         amount /= 1000
         if amount < 1000 or unit == "gb":
             break
-    return t(f"size.{unit}", n=f"{amount:.3g}" if amount < 100 else f"{amount:.0f}")
+    return t(f"size.{unit}", n=decimal(f"{amount:.3g}") if amount < 100 else f"{amount:.0f}")
+
+
+def decimal(number: str) -> str:
+    """A number in digits with the reader's decimal sign: Russian writes 3,2."""
+    return number.replace(".", ",") if language() == "ru" else number
+
+
+def labels_by_id(things: Iterable[Named]) -> dict[str, str]:
+    """Names to choose from. Streamlit tells choices by their labels, so equal names get their time of creation."""
+    listed = list(things)
+    shared = Counter(one.name for one in listed)
+    return {one.id: one.name if shared[one.name] == 1 else f"{one.name} · {moment(one.created_at)}" for one in listed}
 
 
 def plain(text: str) -> str:

@@ -83,8 +83,11 @@ def render(reason: Reason | ApiError) -> str:
 
 def render_hint(reason: Reason | ApiError) -> str:
     """What to do about it, in the reader's language; empty where there is nothing to add."""
-    sentence = catalogue(language()).get(f"error.{reason.code}.hint")
-    return getattr(reason, "hint", "") if sentence is None else _filled(sentence, reason.params)
+    sentences = catalogue(language())
+    for key in (f"error.{reason.code}.hint", f"reason.{reason.code}.hint"):
+        if key in sentences:
+            return _filled(sentences[key], reason.params)
+    return getattr(reason, "hint", "")
 
 
 def _filled(sentence: str, params: dict[str, Any]) -> str:

@@ -15,7 +15,8 @@ def show_head(datasets: list[Dataset]) -> Dataset:
         with st.container(width=290):
             dataset = dataset_picker.show(datasets, drops=("page", "split", "class"))
         label, icon = ("datasets.import.close", "close") if is_importing else ("datasets.import", "add")
-        if st.button(t(label), key="toggle_import", icon=f":material/{icon}:", type="primary"):
+        kind = "secondary" if is_importing else "primary"
+        if st.button(t(label), key="toggle_import", icon=f":material/{icon}:", type=kind):
             remember(**{"import": None if is_importing else 1})
             st.rerun()
         dataset_summary.show_actions(dataset, api().versions(dataset.id))

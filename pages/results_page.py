@@ -30,5 +30,5 @@ with error_box.guard():
     st.session_state[session_keys.LAST_TEST_RUN] = run.id
     remember(run=run.id)
     with st.container(width=480):
-        picker.run(runs, run)
+        picker.run(runs, run, with_project=True)
     result_browser.show(run)

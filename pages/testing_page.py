@@ -9,8 +9,9 @@ from backend.contracts.runs import Run
 
 
 def show_links(run: Run) -> None:
-    navigation.link("results", t("testing.results"), run=run.id)
-    if run.train_run_id is not None:
+    if run.state in ("running", "finished", "stopped"):
+        navigation.link("results", t("testing.results"), run=run.id)
+    if run.train_run_id is not None and run.state == "finished":
         navigation.link("solutions", t("testing.export"), project=run.project_id, train_run=run.train_run_id)
 
 

@@ -46,6 +46,10 @@ def _show_selectable(files: tuple[CodeFile, ...], key: str, role_of: Callable[[s
         on_select="rerun",
         selection_mode="single-row",
         column_order=[t("projects.file"), *([t("projects.role")] if has_roles else []), t("projects.size")],
+        column_config={
+            t("projects.role"): st.column_config.TextColumn(width=104),
+            t("projects.size"): st.column_config.TextColumn(width=76),
+        },
     )
     selected = shown.selection.rows
     return selected[0] if selected else None

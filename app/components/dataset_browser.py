@@ -7,7 +7,7 @@ import streamlit as st
 from app import navigation
 from app.api_client import api
 from app.components import dataset_grid
-from app.i18n import count, t
+from app.i18n import count, language, t
 from app.query import query_choice, query_number, remember
 from backend.contracts.datasets import SPLITS, Dataset, Split
 
@@ -47,7 +47,7 @@ def _show_filters(dataset: Dataset) -> tuple[str | None, str | None, int]:
             default=query_choice("split", SPLITS, EVERYTHING),
             format_func=lambda one: t("datasets.all_splits" if one == EVERYTHING else f"split.{one}"),
             required=True,
-            key=f"split_filter_{dataset.id}",
+            key=f"split_filter_{dataset.id}_{language()}",
             on_change=_back_to_first_page,
         )
         known = query_choice("class", dataset.classes, "")

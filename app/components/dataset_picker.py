@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import session_keys
+from app.format import labels_by_id
 from app.i18n import t
 from app.query import query_id
 from backend.contracts.datasets import Dataset
@@ -26,7 +27,7 @@ def show(datasets: list[Dataset], drops: tuple[str, ...] = ()) -> Dataset:
         t("datasets.dataset"),
         list(by_id),
         index=list(by_id).index(current),
-        format_func=lambda dataset_id: by_id[dataset_id].name,
+        format_func=labels_by_id(datasets).__getitem__,
         key=key,
         on_change=to_url,
     )

@@ -2,14 +2,17 @@
 
 import streamlit as st
 
+from app import session_keys
 from app.api_client import api
 from app.components import code_browser, error_box
 from app.components.launch_settings import device_box, file_box, python_files
 from app.components.picker import run_label
-from app.i18n import t
+from app.i18n import language, t
 from app.query import query_id, remember
 from backend.contracts.projects import Project, Solution, SolutionCreate
-from backend.contracts.runs import Run
+from backend.contracts.runs import FINAL_STATES, Run
+
+NO_RUN = ""  # None would make the box clearable
 
 
 def show(project: Project) -> None:
@@ -62,16 +65,17 @@ def _fields(project: Project, paths: list[str], runs: list[Run], state: str) -> 
 
 def _run_box(runs: list[Run], state: str) -> str | None:
     """Whose weights go along; the run named in the URL is chosen."""
-    by_id = {run.id: run for run in runs}
+    by_id = {run.id: run for run in runs if run.state in FINAL_STATES}
     asked = query_id("train_run") or query_id("run")
-    return st.selectbox(
+    chosen = st.selectbox(
         t("solutions.weights_of"),
-        [None, *by_id],
+        [NO_RUN, *by_id],
         index=1 + list(by_id).index(asked) if asked in by_id else 0,
         format_func=lambda run_id: run_label(by_id[run_id]) if run_id else t("solutions.no_weights"),
-        key=f"export_run_{state}",
+        key=f"export_run_{state}_{language()}",
         help=t("solutions.weights_help"),
     )
+    return chosen or None
 
 
 def _export(body: dict[str, str | None]) -> None:
@@ -84,5 +88,5 @@ def _export(body: dict[str, str | None]) -> None:
         with st.spinner(t("solutions.export.busy")):
             solution: Solution = api().create_solution(SolutionCreate.model_validate(body))
         remember(project=None, run=None, train_run=None, solution=solution.id)
-        st.toast(t("solutions.export.done", version=solution.version), icon=":material/check_circle:")
+        st.session_state[session_keys.JUST_EXPORTED] = solution.id
         st.rerun()

@@ -10,6 +10,8 @@ from backend.contracts.datasets import Dataset, DemoImport
 from backend.contracts.projects import Project
 from backend.contracts.runs import FINAL_STATES, Run
 
+LISTED = 200
+
 
 def show(datasets: list[Dataset], projects: list[Project], trained: list[Run], tested: list[Run]) -> None:
     """Four cards; the first one that is not done is the next thing to do."""
@@ -25,13 +27,22 @@ def show(datasets: list[Dataset], projects: list[Project], trained: list[Run], t
         with column, st.container(border=True, height="stretch", key=f"step_{name}"):
             sign = ":green[:material/check_circle:]" if done else ":gray[:material/radio_button_unchecked:]"
             st.markdown(f"{sign} **{number}. {t(f'home.step.{name}')}**")
-            st.caption(count(f"home.done.{name}", done) if done else t(f"home.todo.{name}"))
+            st.caption(_counted(name, done) if done else t(f"home.todo.{name}"))
             st.space("stretch")
             if name == "datasets" and not datasets:
                 _demo_button()
             is_live = name == "training" and any(run.state not in FINAL_STATES for run in trained)
-            label = t("home.watch") if is_live else t(f"home.go.{name}")
-            navigation.link("results" if name == "testing" and done else name, label, _arrow(name == following))
+            if name == "testing" and done:
+                navigation.link("results", t("home.go.results"), _arrow(False))
+            else:
+                navigation.link(name, t("home.watch" if is_live else f"home.go.{name}"), _arrow(name == following))
+
+
+def _counted(name: str, done: int) -> str:
+    """The backend lists at most LISTED runs: beyond that the number is a lower bound, and says so."""
+    if name in ("training", "testing") and done >= LISTED:
+        return t(f"home.many.{name}", count=LISTED)
+    return count(f"home.done.{name}", done)
 
 
 def _arrow(is_next: bool) -> str:

@@ -70,7 +70,7 @@ def _show_demo() -> None:
 
 def _import(request: Callable[[], Dataset]) -> None:
     with error_box.guard(stop=False):
-        with st.spinner(t("datasets.import.busy"), show_time=True):
+        with st.spinner(t("datasets.import.busy")):
             dataset = request()
         st.session_state[session_keys.LAST_DATASET] = dataset.id
         remember(dataset=dataset.id, page=None, split=None, **{"class": None, "import": None})

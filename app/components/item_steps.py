@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.api_client import api
 from app.components.item_position import position
-from app.i18n import t
+from app.i18n import language, t
 from app.query import remember
 from backend.contracts.datasets import SPLITS, Dataset, DatasetItem, Split
 
@@ -14,7 +14,7 @@ def show(dataset: Dataset, item: DatasetItem) -> None:
     index, total = position(api(), item)
     filled = [split for split in SPLITS if split in dataset.splits and dataset.splits[split].images]
     with st.container(horizontal=True, vertical_alignment="center"):
-        key = f"annotate_split_{item.id}"
+        key = f"annotate_split_{item.id}_{language()}"
         chosen = st.segmented_control(
             t("annotate.split"),
             filled,

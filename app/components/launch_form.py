@@ -5,12 +5,15 @@ import streamlit as st
 from app import navigation, session_keys
 from app.api_client import Api, api
 from app.components import parameter_form, picker, sample_picker
-from app.i18n import t
+from app.i18n import language, t
 from app.query import query_id
 from backend.contracts.datasets import Split
 from backend.contracts.projects import Project
-from backend.contracts.runs import FINAL_STATES, RunCreate, RunKind
+from backend.contracts.runs import FINAL_STATES, Run, RunCreate, RunKind
 
+LARGEST_SEED = 2**32 - 1
+"""NumPy takes no larger one."""
+NO_RUN = ""
 _ROLES: dict[RunKind, tuple[Split, ...]] = {"train": ("train", "val", "test"), "test": ("test",)}
 
 
@@ -24,9 +27,14 @@ def show(kind: RunKind, project: Project) -> RunCreate | None:
     key = f"launch_{kind}_{project.id}"
     client = api()
     fields: dict[str, object] = {}
+    preferred = None
+    if kind == "test":
+        weights = _weights(client, project, key)
+        fields["train_run_id"] = weights.id if weights else None
+        preferred = weights.samples[0].dataset_id if weights and weights.samples else None
     columns = st.columns(4)
     with columns[0]:
-        dataset = sample_picker.show_dataset(client.datasets(), key)
+        dataset = sample_picker.show_dataset(client.datasets(), key, preferred)
     with columns[1]:
         if dataset is not None:
             fields["dataset_id"] = dataset.id
@@ -35,18 +43,32 @@ def show(kind: RunKind, project: Project) -> RunCreate | None:
         fields["device"] = _device(client, project, key)
     with columns[3]:
         fields["arguments"] = st.text_input(t("launch.arguments"), value=project.arguments, key=f"{key}_arguments")
-    if kind == "test":
-        fields["train_run_id"] = _weights(client, project, key)
     if dataset is not None:
         sample_picker.show_contents(dataset)
-        with st.expander(t("launch.roles"), key=f"{key}_roles"):
+    with st.expander(t("launch.more"), key=f"{key}_more"):
+        if dataset is not None:
             fields["split_roles"] = sample_picker.show_roles(dataset, _ROLES[kind], key)
+        fields["seed"] = _seed(key)
     parameters = project.parameters.train if kind == "train" else project.parameters.test
     fields["params"] = parameter_form.show(parameters, key)
     if not parameters:
         st.caption(t("launch.no_parameters"))
     is_pressed = st.button(t(f"launch.start.{kind}"), key=f"{key}_start", type="primary", icon=":material/play_arrow:")
     return RunCreate(project_id=project.id, kind=kind, **fields) if is_pressed else None
+
+
+def _seed(key: str) -> int | None:
+    return st.number_input(
+        t("launch.seed"),
+        min_value=0,
+        max_value=LARGEST_SEED,
+        value=None,
+        step=1,
+        placeholder=t("launch.seed_none"),
+        help=t("launch.seed_help"),
+        key=f"{key}_seed",
+        width=240,
+    )
 
 
 def _device(client: Api, project: Project, key: str) -> str:
@@ -64,19 +86,20 @@ def _device(client: Api, project: Project, key: str) -> str:
     return chosen
 
 
-def _weights(client: Api, project: Project, key: str) -> str | None:
+def _weights(client: Api, project: Project, key: str) -> Run | None:
     """Which training run's weights are tested: the one asked for in the URL, else the newest finished."""
     runs = [one for one in client.runs(project_id=project.id, kind="train") if one.state in FINAL_STATES]
     by_id = {one.id: one for one in runs}
     finished = [one.id for one in runs if one.state == "finished"]
     wanted = [query_id("train_run"), st.session_state.get(session_keys.LAST_TRAIN_RUN), *finished]
-    default = next((run_id for run_id in wanted if run_id in by_id), None)
-    options = [None, *by_id]
-    return st.selectbox(
+    default = next((run_id for run_id in wanted if run_id in by_id), NO_RUN)
+    options = [NO_RUN, *by_id]
+    chosen = st.selectbox(
         t("launch.weights"),
         options,
         index=options.index(default),
-        format_func=lambda run_id: t("launch.no_weights") if run_id is None else picker.run_label(by_id[run_id]),
-        key=f"{key}_weights_{default}",
+        format_func=lambda run_id: picker.run_label(by_id[run_id]) if run_id else t("launch.no_weights"),
+        key=f"{key}_weights_{default}_{language()}",
         help=t("launch.weights_help"),
     )
+    return by_id.get(chosen)

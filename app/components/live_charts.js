@@ -85,7 +85,14 @@ function escaped(text) {
   return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 }
 
-function layout(theme, run, hasLegend) {
+// epochs and iterations are whole: a short axis must not say 1.5
+export function wholeTicks(series) {
+  const steps = series.flatMap((one) => [one.steps[0], one.steps.at(-1)]).filter(Number.isFinite);
+  return Math.max(...steps) - Math.min(...steps) <= 10 ? { tickmode: "linear", tick0: 0, dtick: 1 } : {};
+}
+
+function layout(theme, run, series) {
+  const hasLegend = series.length > 1;
   const axis = {
     gridcolor: theme.border,
     linecolor: theme.border,
@@ -99,8 +106,8 @@ function layout(theme, run, hasLegend) {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: theme.font, size: 12, color: theme.text },
-    xaxis: { ...axis, showgrid: false },
-    yaxis: axis,
+    xaxis: { ...axis, showgrid: false, ...wholeTicks(series) },
+    yaxis: { ...axis, exponentformat: "power" }, // SI prefixes would make 800µ of 0.0008
     hovermode: "x",
     hoverlabel: {
       bgcolor: theme.panel,
@@ -210,7 +217,7 @@ class LiveCharts {
       const traces = series.map((one, index) =>
         trace(one, theme.colours?.[index % theme.colours.length], isAlone, this.data.labels),
       );
-      await Plotly.react(card.plot, traces, layout(theme, this.data.run, !isAlone), CONFIG);
+      await Plotly.react(card.plot, traces, layout(theme, this.data.run, series), CONFIG);
     }
     this.root.dataset.version = this.version;
     this.root.dataset.points = this.reply.series.reduce((sum, one) => sum + one.total, 0);

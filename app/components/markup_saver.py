@@ -42,6 +42,7 @@ def show(item: DatasetItem, draft: Draft, dataset: Dataset) -> None:
 
 def show_history(item: DatasetItem, draft: Draft, revisions: list[ItemRevision]) -> None:
     """Saved states, newest first; any of them can be taken back onto the canvas."""
+    small = st.column_config.Column(width=62)
     newest_first = sorted(revisions, key=lambda revision: -revision.revision)
     with st.expander(count("annotate.revisions", len(revisions)), icon=":material/history:", key="revisions"):
         st.dataframe(
@@ -56,6 +57,7 @@ def show_history(item: DatasetItem, draft: Draft, revisions: list[ItemRevision])
             ],
             hide_index=True,
             key="revisions_table",
+            column_config={t("annotate.revision"): small, t("annotate.boxes"): small, t("annotate.origin"): small},
         )
         with st.container(horizontal=True, vertical_alignment="bottom"):
             chosen = st.selectbox(

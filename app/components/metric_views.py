@@ -16,10 +16,10 @@ CELL_TEXT_UP_TO = 24
 """Labels a side up to which numbers fit into the cells of a matrix."""
 
 
-def show(metrics: list[Metric], key: str = "metrics") -> None:
-    """Each metric in its own tab, in the order in which the script gave them."""
+def show(metrics: list[Metric], is_final: bool = False, key: str = "metrics") -> None:
+    """Each metric in its own tab, in the order in which the script gave them. `is_final`: no more will come."""
     if not metrics:
-        st.info(t("metrics.none"), icon=":material/monitoring:")
+        st.info(t("metrics.none_final" if is_final else "metrics.none"), icon=":material/monitoring:")
         return
     for index, (tab, metric) in enumerate(zip(st.tabs([plain(m.name) for m in metrics]), metrics, strict=True)):
         with tab:
@@ -33,7 +33,7 @@ def _table(data: dict[str, Any], key: str) -> None:
     st.dataframe(frame, hide_index=data.get("index") is None, key=key)
     statistics = table_statistics(frame)
     if statistics is not None:
-        st.subheader(t("metrics.statistics"))
+        st.subheader(t("metrics.statistics"), anchor=False)
         st.dataframe(statistics.rename(index=lambda row: t(f"metrics.stat.{row}")), key=f"{key}_stats")
 
 

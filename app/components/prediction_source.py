@@ -6,7 +6,7 @@ from app.api_client import api
 from app.components import annotation_draft
 from app.components.boxes import Box, boxes_from_markup
 from app.format import moment
-from app.i18n import t
+from app.i18n import language, t
 from app.query import query_id, query_number, remember
 from backend.contracts.datasets import DatasetItem
 from backend.contracts.runs import Result, Run
@@ -23,7 +23,7 @@ def show(item: DatasetItem) -> tuple[str | None, float]:
     if asked is not None and asked not in runs:
         runs[asked] = api().run(asked)
     with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
-        key = f"annotate_source_{item.id}_{asked}"
+        key = f"annotate_source_{item.id}_{asked}_{language()}"
         chosen = st.selectbox(
             t("annotate.source"),
             [TRUTH, *runs],

@@ -33,7 +33,7 @@ def show(result: Result, filters: Filters, colours: dict[str, str]) -> None:
         if (box.confidence if box.confidence is not None else 1) >= filters.confidence
     ]
     matching = match(predictions, truths)
-    drawn, listed = st.columns([2.5, 1], gap="medium")
+    drawn, listed = st.columns([1.9, 1], gap="medium")
     with drawn:
         if result.image is None or not result.width or not result.height:
             st.warning(t("results.image_unknown"), icon=":material/hide_image:")

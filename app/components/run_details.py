@@ -15,19 +15,34 @@ def show(run: Run) -> None:
     """Parameters, sample, hashes and timings of `run`; then its artifacts as downloads."""
     left, right = st.columns(2, gap="medium")
     with left:
-        st.subheader(t("details.parameters"))
+        st.subheader(t("details.parameters"), anchor=False)
         _pairs([(f"{group} / {name}", value) for group, values in run.params.items() for name, value in values.items()])
-        st.subheader(t("details.sample"))
-        _pairs(
-            [(t(f"split.{s.role}"), f"{s.dataset_id} · v{s.version} · {t(f'split.{s.split}')}") for s in run.samples]
-        )
+        st.subheader(t("details.sample"), anchor=False)
+        with error_box.guard(stop=False):
+            _pairs(_samples(run))
     with right:
-        st.subheader(t("details.repeat"))
+        st.subheader(t("details.repeat"), anchor=False)
         _pairs(_identity(run))
-        st.subheader(t("details.timings"))
+        st.subheader(t("details.timings"), anchor=False)
         _pairs(_timings(run))
     with error_box.guard(stop=False):
         _artifacts(api().artifacts(run.id))
+
+
+def _samples(run: Run) -> list[tuple[str, object]]:
+    names = {one: api().dataset(one).name for one in {sample.dataset_id for sample in run.samples}}
+    return [
+        (
+            t(f"sample.role.{one.role}"),
+            t(
+                "details.sample_value",
+                dataset=names[one.dataset_id],
+                version=one.version,
+                split=t(f"datasets.sample.{one.split}").lower(),
+            ),
+        )
+        for one in run.samples
+    ]
 
 
 def _identity(run: Run) -> list[tuple[str, object]]:
@@ -50,7 +65,7 @@ def _timings(run: Run) -> list[tuple[str, object]]:
         (t("details.started"), moment(run.started_at)),
         (t("details.finished"), moment(run.finished_at)),
         (t("details.queue"), duration(run.timings.queue_s)),
-        (t("details.first_line"), duration(run.timings.first_line_s)),
+        (t("details.first_call"), duration(run.timings.first_line_s)),
         (t("details.total"), duration(run.timings.total_s)),
     ]
 
@@ -64,7 +79,7 @@ def _pairs(pairs: list[tuple[str, object]]) -> None:
 
 
 def _artifacts(artifacts: list[Artifact]) -> None:
-    st.subheader(t("details.artifacts"))
+    st.subheader(t("details.artifacts"), anchor=False)
     if not artifacts:
         st.caption(t("details.no_artifacts"))
         return

@@ -62,8 +62,10 @@ def _asked_run(client: Api, kind: RunKind) -> Run | None:
 def _start(kind: RunKind, project: Project, current: Run | None) -> None:
     # the key follows the shown run, so the form folds itself away when a new run takes the screen
     key = f"new_run_{kind}_{current.id if current else project.id}"
+    is_asked_for = "train_run" in st.query_params and "run" not in st.query_params  # "Test these weights" led here
+    is_open = current is None or is_asked_for
     with (
-        st.expander(t(f"screen.new_run.{kind}"), expanded=current is None, icon=":material/add:", key=key),
+        st.expander(t(f"screen.new_run.{kind}"), expanded=is_open, icon=":material/add:", key=f"{key}_{is_asked_for}"),
         error_box.guard(stop=False),
     ):
         request = launch_form.show(kind, project)

@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from app.api_client import api
-from app.components import error_box, run_badge
+from app.components import error_box, queue_place, run_badge
 from app.format import duration, moment, plain
 from app.i18n import render, render_hint, t
 from backend.contracts.runs import FINAL_STATES, Run
 
 REFRESH_EVERY_S = 1
 STDERR_LINES_SHOWN = 40
+WAIT_WORTH_SAYING_S = 3
 
 
 def show(run: Run) -> None:
@@ -40,19 +41,21 @@ def _draw(run: Run) -> None:
         with right:
             _stop_button(run)
     st.progress(min(max(run.progress / 100, 0.0), 1.0))
+    queue_place.show(run)
     _show_reason(run)
 
 
 def _facts(run: Run) -> str:
-    seconds = run.timings.total_s
-    if seconds is None and run.started_at is not None:
-        seconds = (datetime.now(UTC) - run.started_at).total_seconds()
+    seconds, waited = None, run.timings.queue_s or 0
+    if run.started_at is not None:
+        seconds = ((run.finished_at or datetime.now(UTC)) - run.started_at).total_seconds()
     facts = [
         t("run.fact.started", time=moment(run.started_at)) if run.started_at else t("run.fact.not_started"),
         t("run.fact.took" if run.state in FINAL_STATES else "run.fact.elapsed", duration=duration(seconds))
         if seconds is not None
         else "",
-        t("run.fact.first_line", duration=duration(run.timings.first_line_s)) if run.timings.first_line_s else "",
+        t("run.fact.waited", duration=duration(waited)) if waited >= WAIT_WORTH_SAYING_S else "",
+        t("run.fact.first_call", duration=duration(run.timings.first_line_s)) if run.timings.first_line_s else "",
         t("run.fact.worker", worker=plain(run.worker)) if run.worker else "",
     ]
     return ":small[:gray[" + " · ".join(filter(None, facts)) + "]]"

@@ -19,7 +19,9 @@ def show(runs: list[Run], key: str = "run_table") -> None:
             "project": run.project_name,
             "progress": run.progress / 100,
             "started": run.started_at.astimezone(browser_timezone()).replace(tzinfo=None) if run.started_at else None,
-            "duration": duration(run.timings.total_s),
+            "duration": duration((run.finished_at - run.started_at).total_seconds())
+            if run.started_at and run.finished_at
+            else "–",
         }
         for run in runs
     ]

@@ -7,7 +7,7 @@ import streamlit as st
 from app.api_client import api
 from app.components import error_box, live_charts, message_tabs, metric_views, run_details, run_log, run_status
 from app.i18n import t
-from backend.contracts.runs import Run
+from backend.contracts.runs import FINAL_STATES, Run
 
 
 def show(run: Run) -> None:
@@ -34,4 +34,4 @@ def show(run: Run) -> None:
 def _show_metrics(run: Run) -> None:
     with error_box.guard():
         metrics = api().metrics(run.id)
-    metric_views.show(metrics)
+    metric_views.show(metrics, is_final=run.state in FINAL_STATES)

@@ -3,25 +3,29 @@
 import streamlit as st
 
 from app import navigation
-from app.i18n import count, t
+from app.format import labels_by_id
+from app.i18n import count, language, t
 from app.query import query_id
 from backend.contracts.datasets import SPLITS, Dataset, DatasetVersion, Split
 
+NOW = 0
+"""Stands for the state as it is; frozen versions count from 1. None would make the box clearable."""
 
-def show_dataset(datasets: list[Dataset], key: str) -> Dataset | None:
-    """A select box over datasets; without any, a way to get one."""
+
+def show_dataset(datasets: list[Dataset], key: str, preferred: str | None = None) -> Dataset | None:
+    """A select box over datasets, at first on that of the URL or on `preferred`; without any, a way to get one."""
     if not datasets:
         st.info(t("sample.none"), icon=":material/photo_library:")
         navigation.link("datasets", t("sample.get"))
         return None
     by_id = {dataset.id: dataset for dataset in datasets}
-    asked = query_id("dataset")
+    default = next((one for one in (query_id("dataset"), preferred) if one in by_id), next(iter(by_id)))
     chosen = st.selectbox(
         t("sample.dataset"),
         list(by_id),
-        index=list(by_id).index(asked) if asked in by_id else 0,
-        format_func=lambda dataset_id: by_id[dataset_id].name,
-        key=f"{key}_dataset",
+        index=list(by_id).index(default),
+        format_func=labels_by_id(datasets).__getitem__,
+        key=f"{key}_dataset_{default}",
     )
     return by_id[chosen]
 
@@ -34,13 +38,14 @@ def show_contents(dataset: Dataset) -> None:
 def show_version(dataset: Dataset, versions: list[DatasetVersion], key: str) -> int | None:
     """A select box over frozen versions; first comes the state as it is now."""
     numbers = sorted((version.number for version in versions), reverse=True)
-    return st.selectbox(
+    chosen = st.selectbox(
         t("sample.version"),
-        [None, *numbers],
-        format_func=lambda number: t("sample.current") if number is None else t("sample.numbered", number=number),
-        key=f"{key}_version_{dataset.id}",
+        [NOW, *numbers],
+        format_func=lambda number: t("sample.current") if number == NOW else t("sample.numbered", number=number),
+        key=f"{key}_version_{dataset.id}_{language()}",
         help=t("sample.version_help"),
     )
+    return chosen or None
 
 
 def show_roles(dataset: Dataset, roles: tuple[Split, ...], key: str) -> dict[Split, Split]:
@@ -50,11 +55,11 @@ def show_roles(dataset: Dataset, roles: tuple[Split, ...], key: str) -> dict[Spl
     for column, role in zip(columns, roles, strict=False):
         with column:
             chosen[role] = st.selectbox(
-                t("sample.role", role=t(f"split.{role}")),
+                t(f"sample.role.{role}"),
                 SPLITS,
                 index=SPLITS.index(role),
                 format_func=lambda split: _split_label(dataset, split),
-                key=f"{key}_role_{role}",
+                key=f"{key}_role_{role}_{dataset.id}_{language()}",  # Streamlit tells choices by their labels
             )
     return {role: split for role, split in chosen.items() if role != split}
 

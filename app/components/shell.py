@@ -12,6 +12,7 @@ from app.i18n import LANGUAGES, default_language, language, t
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 ICON = str(ASSETS / "logo-mark.svg")
 STYLE = Path(__file__).resolve().parents[1] / "style.css"
+STYLE_RU = STYLE.with_name("style_ru.css")
 
 
 def show_frame() -> None:
@@ -19,6 +20,8 @@ def show_frame() -> None:
     theme = st.context.theme.type or "light"
     st.logo(str(ASSETS / f"logo-{language()}-{theme}.svg"), size="large", icon_image=ICON)
     st.html(STYLE)
+    if language() == "ru":
+        st.html(STYLE_RU)
     _keep_language_in_url()
 
 

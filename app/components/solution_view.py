@@ -4,11 +4,11 @@ from itertools import groupby
 
 import streamlit as st
 
-from app import navigation
+from app import navigation, session_keys
 from app.api_client import api
 from app.components import code_browser, error_box
 from app.format import moment, plain, size
-from app.i18n import count, t
+from app.i18n import count, language, t
 from app.query import remember
 from backend.contracts.parameters import Parameter
 from backend.contracts.projects import Solution
@@ -37,6 +37,8 @@ def show_catalogue(solutions: list[Solution]) -> None:
 def show_details(solution: Solution, versions: list[Solution]) -> None:
     """One version: how it is started, parameters, weights, code; download and open as a project."""
     _show_header(solution, versions)
+    if st.session_state.get(session_keys.JUST_EXPORTED) == solution.id:
+        st.success(t("solutions.export.done", version=solution.version), icon=":material/check_circle:")
     if solution.description:
         st.markdown(plain(solution.description))
     left, right = st.columns([1, 1], gap="large")
@@ -56,11 +58,12 @@ def show_details(solution: Solution, versions: list[Solution]) -> None:
 def _show_header(solution: Solution, versions: list[Solution]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(t("solutions.all"), key="all_solutions", icon=":material/arrow_back:", type="tertiary"):
+            st.session_state.pop(session_keys.JUST_EXPORTED, None)
             remember(solution=None)
             st.rerun()
         st.subheader(plain(solution.name), anchor=False, width="content")
         numbers = {one.id: one.version for one in sorted(versions, key=lambda one: -one.version)}
-        key = f"version_of_{solution.id}"
+        key = f"version_of_{solution.id}_{language()}"
         st.selectbox(
             t("solutions.version"),
             list(numbers),
@@ -102,10 +105,10 @@ def _show_weights(solution: Solution) -> None:
         return
     rows = [
         {
+            t("solutions.download_column"): f"/download/{weights.sha256}/{weights.path.rsplit('/', 1)[-1]}",
             t("solutions.format"): weights.format,
             t("solutions.file"): weights.path,
             t("solutions.size"): size(weights.size_bytes),
-            t("solutions.download_column"): f"/download/{weights.sha256}/{weights.path.rsplit('/', 1)[-1]}",
         }
         for weights in solution.weights
     ]

@@ -57,6 +57,12 @@ def test_a_reason_without_a_sentence_still_says_what_it_knows():
     assert i18n.render(Reason(code="never_heard_of", params={"n": 3})) == "never_heard_of n=3"
 
 
+def test_the_hint_of_a_reason_is_found():
+    reason = Reason(code="script_killed", params={"signal": "SIGKILL"})
+    assert i18n.render_hint(reason) == catalogue("ru")["reason.script_killed.hint"] != ""
+    assert i18n.render_hint(Reason(code="finished")) == ""
+
+
 def test_a_hole_without_a_value_stays_visible(monkeypatch):
     monkeypatch.setattr(i18n, "catalogue", lambda language: {"error.x.message": "{a} of {b}"})
     assert i18n.render(Reason(code="x", params={"a": 1})) == "1 of {b}"

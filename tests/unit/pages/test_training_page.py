@@ -1,4 +1,5 @@
 import json
+from datetime import timedelta
 
 from backend.contracts.base import ErrorReply, Problem, Reason
 from backend.contracts.datasets import SplitCounts
@@ -7,6 +8,14 @@ from tests.unit.app import contract_objects
 from tests.unit.app.ui_fixtures import shown_text
 
 START = "launch_train_p1_start"
+DAY = timedelta(days=1)
+
+
+def run_box(page):
+    """The box that chooses a run, with the label it shows."""
+    box = next(one for one in page.selectbox if one.key.startswith("run_picker_"))
+    box.value_label = box.options[box.index]
+    return box
 
 
 def add_project(world):
@@ -28,16 +37,65 @@ def test_start_sends_the_form_and_shows_the_new_run(world, open_page):
     page = open_page("training", project="p1")
     assert not page.exception
     page.number_input(key="launch_train_p1_basic params_epochs").set_value(7)
-    page.selectbox(key="launch_train_p1_role_val").set_value("test")
+    page.selectbox(key="launch_train_p1_role_val_d1_en").set_value("test")
+    page.number_input(key="launch_train_p1_seed").set_value(7)
     page.button(key=START).click().run()
     assert not page.exception
     sent = json.loads(world.bodies("POST", "/runs")[0])
     assert sent["params"]["basic params"] == {"epochs": 7, "lr": 0.001, "augment": True, "note": ""}
     assert sent["params"]["network"] == {"backbone": "lite0", "anchors": 9}
     assert sent["split_roles"] == {"val": "test"}
+    assert sent["seed"] == 7
     assert (sent["dataset_id"], sent["device"], sent["kind"]) == ("d1", "cpu", "train")
     assert page.query_params["run"] in ("r9", ["r9"])
     assert "Training 9" in shown_text(page)
+
+
+def test_without_a_seed_none_is_sent(world, open_page):
+    add_project(world)
+    world.created["/runs"] = world.runs["r9"] = contract_objects.run(id="r9")
+    open_page("training", project="p1").button(key=START).click().run()
+    assert json.loads(world.bodies("POST", "/runs")[0]).get("seed") is None
+
+
+def test_the_label_of_a_run_follows_its_state(world, open_page):
+    add_project(world)
+    world.runs["r1"] = contract_objects.run(state="running", started_at=None)
+    page = open_page("training", run="r1")
+    assert "in progress" in run_box(page).value_label
+    world.runs["r1"] = contract_objects.run(state="finished")
+    assert "finished" in run_box(page.run()).value_label
+
+
+def test_a_queued_run_says_what_it_waits_for(world, open_page):
+    add_project(world)
+    world.runs["r1"] = contract_objects.run(id="r1", number=1, state="running")
+    world.runs["r2"] = contract_objects.run(id="r2", number=2, state="queued")
+    world.runs["r3"] = contract_objects.run(id="r3", number=3, state="queued", started_at=None)
+    text = shown_text(open_page("training", run="r3"))
+    assert "Waiting for the device cpu, busy with run 1. 1 run is ahead in the queue." in text
+    world.devices.clear()
+    assert "Waiting for a worker" in shown_text(open_page("training", run="r3"))
+
+
+def test_a_queued_run_with_a_free_device_is_next(world, open_page):
+    add_project(world)
+    world.runs["r3"] = contract_objects.run(id="r3", number=3, state="queued", started_at=None)
+    assert "Next in the queue" in shown_text(open_page("training", run="r3"))
+
+
+def test_a_failed_run_is_not_offered_for_testing(world, open_page):
+    add_project(world)
+    world.runs["r1"] = contract_objects.run(state="failed")
+    page = open_page("training", run="r1")
+    assert "Test these weights" not in [link.proto.label for link in page.get("page_link")]
+
+
+def test_two_projects_of_one_name_can_be_told_apart(world, open_page):
+    world.projects["p1"] = contract_objects.project()
+    world.projects["p2"] = contract_objects.project(id="p2", created_at=contract_objects.project().created_at + DAY)
+    labels = open_page("training", project="p1").selectbox(key="project_picker_p1").options
+    assert len(set(labels)) == 2
 
 
 def test_a_refused_start_shows_each_located_problem(world, open_page):
