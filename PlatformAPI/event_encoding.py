@@ -7,7 +7,7 @@ import msgspec
 from PlatformAPI.errors import WrongArgumentError
 from PlatformAPI.numbers_in import plain_value
 
-MAX_LINE_BYTES = 16 * 2**20
+MAX_LINE_BYTES = 12 * 2**20
 ENCODE_ERRORS = (TypeError, ValueError, RuntimeError, RecursionError, OverflowError, msgspec.MsgspecError)
 
 encode = msgspec.json.Encoder(enc_hook=plain_value).encode

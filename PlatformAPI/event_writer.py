@@ -49,7 +49,7 @@ class EventWriter:
                 self._flush()
 
     def write_event(self, event_kind: str, about: str, **fields: Any) -> None:
-        """Append one event. `about` names it in errors. Raises WrongArgumentError if it is no JSON or over 16 MiB."""
+        """Append one event. `about` names it in errors. Raises WrongArgumentError if it is no JSON or over 12 MiB."""
         event = {"k": event_kind, "t": time.time(), "s": next(self.sequence), **fields}
         self.write(encoded_line(event, about))
 

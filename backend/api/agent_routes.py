@@ -20,6 +20,7 @@ from backend.contracts.runs import (
     SampleManifest,
 )
 from backend.domain.errors import InvalidInputError, NotAllowedError, TooLargeError
+from backend.domain.event_lines import check_depth
 
 BATCH_MAX_BYTES = 20 << 20
 
@@ -70,8 +71,11 @@ async def events(
     offset: Annotated[int, Query(ge=0, le=2**53)],
     request: Request,
     agents: AgentsOf,
+    skipped_bytes: Annotated[int, Query(ge=0, le=2**53)] = 0,
 ) -> AgentReply:
-    """A batch of whole event lines, the raw body."""
+    """A batch of whole event lines, the raw body; or `skipped_bytes`: the length of one line too long to be sent."""
+    if skipped_bytes:
+        return await run_in_threadpool(agents.skip_line, run_id, file, offset, skipped_bytes)
     content = bytearray()
     async for chunk in request.stream():
         content += chunk
@@ -100,7 +104,8 @@ async def put_artifact(
 def _object_from_json(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError:
+        check_depth(value)
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise InvalidInputError("artifact_info_invalid")

@@ -26,6 +26,7 @@ def install(app: FastAPI) -> None:
     """Answer every ArmError and every malformed request with an ErrorReply."""
     app.add_exception_handler(errors.ArmError, _answer_arm_error)
     app.add_exception_handler(RequestValidationError, _answer_malformed_request)
+    app.add_exception_handler(UnicodeEncodeError, _answer_half_character)
     app.add_exception_handler(Exception, _answer_defect)
 
 
@@ -42,6 +43,12 @@ def _answer_malformed_request(_: Request, error: Exception) -> JSONResponse:
         for e in error.errors()
     ]
     return _reply(422, "request_invalid", {}, tuple(problems))
+
+
+def _answer_half_character(_: Request, error: Exception) -> JSONResponse:
+    """JSON can write half of a surrogate pair, which neither a database nor a page can hold."""
+    assert isinstance(error, UnicodeEncodeError)
+    return _reply(422, "text_not_utf8", {}, ())
 
 
 def _answer_defect(request: Request, error: Exception) -> JSONResponse:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from backend.contracts.base import Contract, Reason
 from backend.contracts.datasets import SampleEntry, Split
@@ -48,9 +48,14 @@ class RunCreate(Contract):
 
 
 class RunTimings(Contract):
-    """Seconds from pressing Start to milestones, and the run's whole wall time; None until reached."""
+    """Seconds from pressing Start to milestones, and the run's whole wall time; None until reached.
+
+    `queue_s`: the backend heard that the script runs. `start_s`: the script's process existed, by its agent's clock.
+    `first_line_s`: the script first called PlatformAPI, after its own imports.
+    """
 
     queue_s: float | None = None
+    start_s: float | None = None
     first_line_s: float | None = None
     total_s: float | None = None
 
@@ -233,10 +238,11 @@ class AgentReply(Contract):
 
 
 class RunStarted(Contract):
-    """The script's process exists."""
+    """The script's process exists, since `process_started_at`."""
 
     pid: int
     isolation: str
+    process_started_at: AwareDatetime | None = None
 
 
 class RunFinished(Contract):
@@ -246,3 +252,5 @@ class RunFinished(Contract):
     reason: Reason
     exit_code: int | None = None
     stderr_tail: str = ""
+    warnings: tuple[Reason, ...] = ()
+    """What else the user should know, such as files that could not be kept"""

@@ -4,6 +4,7 @@ import json
 import math
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -16,6 +17,9 @@ MAX_LINE_BYTES = 12 << 20
 """A line becomes at most one MongoDB document, and those end at 16 MiB."""
 MAX_TEXT_CHARS = 65_536
 MAX_NAME_CHARS = 500
+MAX_DEPTH = 32
+"""Deeper JSON overflows the stacks of those who read it later; no table or matrix needs it."""
+MAX_TIME_S = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 _INT64 = range(-(2**63), 2**63)
 _SPECIAL = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
@@ -153,13 +157,30 @@ def read_events(content: bytes) -> EventBatch:
             if len(line) > MAX_LINE_BYTES:
                 raise ValueError(f"longer than {MAX_LINE_BYTES >> 20} MiB")
             _add(batch, _decoder.decode(line))
+        except RecursionError:
+            _count_bad(batch, number, f"nested deeper than {MAX_DEPTH}")
         except (ValueError, ValidationError) as error:  # msgspec's errors are ValueErrors
-            batch.malformed_count += 1
-            batch.first_malformed = batch.first_malformed or BadLine(number, str(error).split("\n")[0][:300])
+            _count_bad(batch, number, str(error).split("\n")[0][:300])
     return batch
 
 
+def _count_bad(batch: EventBatch, number: int, detail: str) -> None:
+    batch.malformed_count += 1
+    batch.first_malformed = batch.first_malformed or BadLine(number, detail)
+
+
+def check_depth(value: Any, allowed: int = MAX_DEPTH) -> None:
+    """Raise ValueError when lists and objects are nested deeper than `allowed` levels."""
+    if isinstance(value, dict | list):
+        if allowed == 0:
+            raise ValueError(f"nested deeper than {MAX_DEPTH}")
+        for inner in value.values() if isinstance(value, dict) else value:
+            check_depth(inner, allowed - 1)
+
+
 def _add(batch: EventBatch, line: _AnyLine) -> None:
+    if not 0 <= line.t <= MAX_TIME_S:
+        raise ValueError(f"'t' must be Unix seconds, not {line.t}")
     match line:
         case _Progress():
             batch.progress = (line.t, min(max(line.v, 0.0), 100.0))
@@ -169,6 +190,7 @@ def _add(batch: EventBatch, line: _AnyLine) -> None:
             _add_point(batch, line)
         case _Metric():
             name = _checked_name(line.name)
+            check_depth(line.data)
             _storable(json.dumps(line.data, ensure_ascii=False))
             metric = Metric.model_validate(
                 {"name": name, "kind": line.kind, "data": line.data, "description": _storable(line.description)}
@@ -177,6 +199,7 @@ def _add(batch: EventBatch, line: _AnyLine) -> None:
             batch.metrics[name] = TimedMetric(line.t, metric)
         case _Result():
             name = _checked_name(line.image.replace("\\", "/").rsplit("/", 1)[-1])
+            check_depth(line.markup)
             _storable(json.dumps(line.markup, ensure_ascii=False))
             markup = Markup.model_validate(line.markup)
             batch.results[name] = TimedResult(line.t, name, _storable(line.description)[:MAX_NAME_CHARS], markup)
@@ -218,14 +241,18 @@ def _check_metric_shape(metric: Metric) -> None:
     match metric.kind:
         case "table":
             width, rows, index = len(_list(data, "columns")), _list(data, "rows"), data.get("index")
-            fits = all(isinstance(row, list) and len(row) == width for row in rows)
-            fits = fits and (index is None or (isinstance(index, list) and len(index) == len(rows)))
+            fits = _is_scalars(data["columns"])
+            fits = fits and all(isinstance(row, list) and len(row) == width and _is_scalars(row) for row in rows)
+            fits = fits and (
+                index is None or (isinstance(index, list) and len(index) == len(rows) and _is_scalars(index))
+            )
         case "matrix":
             rows, width = _list(data, "values"), len(_list(data, "column_labels"))
             fits = len(_list(data, "row_labels")) == len(rows) and all(_is_numbers(row, width) for row in rows)
+            fits = fits and _is_scalars(data["row_labels"]) and _is_scalars(data["column_labels"])
         case "confusion":
             rows, width = _list(data, "values"), len(_list(data, "labels"))
-            fits = len(rows) == width and all(_is_numbers(row, width) for row in rows)
+            fits = len(rows) == width and all(_is_numbers(row, width) for row in rows) and _is_scalars(data["labels"])
         case "histogram":
             counts, edges = _list(data, "counts"), _list(data, "edges")
             fits = _is_numbers(counts, len(counts)) and _is_numbers(edges, len(counts) + 1)
@@ -242,3 +269,7 @@ def _list(data: dict[str, Any], key: str) -> list[Any]:
 
 def _is_numbers(row: Any, length: int) -> bool:
     return isinstance(row, list) and len(row) == length and all(x is None or isinstance(x, int | float) for x in row)
+
+
+def _is_scalars(values: list[Any]) -> bool:
+    return not any(isinstance(value, dict | list) for value in values)

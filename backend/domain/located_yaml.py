@@ -11,6 +11,7 @@ from backend.domain.errors import InvalidInputError
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 16
 _PLAIN_FLOAT = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 Scalar = bool | int | float | str | None
 
 
@@ -77,6 +78,9 @@ def _check_structure(text: str, file: str) -> None:
             depth += 1
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             depth -= 1
+        elif isinstance(event, yaml.ScalarEvent) and _SURROGATE.search(event.value):
+            # Written as an escape, half a surrogate pair passes YAML but no database and no page.
+            raise _refusal("text_not_utf8", file, _line_of_event(event))
         if depth > MAX_DEPTH:
             raise _refusal("yaml_too_deep", file, _line_of_event(event), limit=MAX_DEPTH)
 

@@ -164,7 +164,10 @@ def _number(node: yaml.Node) -> float:
     value = _value(node)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise _FileError("parameter_limit_not_number", node, value=str(value)[:60])
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise _FileError("parameter_limit_not_number", node, value=str(value)[:60]) from None
 
 
 def _choices(node: yaml.Node) -> tuple[str, ...]:

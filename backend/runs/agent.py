@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from backend.contracts.base import Contract
@@ -102,7 +103,9 @@ class Agent:
             return failed("start_failed", detail=str(error))
         self._is_started = True
         shipper = Shipper(self._api, self._folder, self._be_refused)
-        shipper.start(RunStarted(pid=script.pid, isolation=self._launcher.isolation))
+        shipper.start(
+            RunStarted(pid=script.pid, isolation=self._launcher.isolation, process_started_at=datetime.now(UTC))
+        )
         exit_code, was_stopped = self._supervise(script)
         self._ended_at = time.monotonic()
         left_behind = script.sweep()
@@ -110,7 +113,8 @@ class Agent:
             log.info("ended %d processes that the script left behind", left_behind)
         shipper.finish()
         cause = self._stop_cause if was_stopped else None
-        return outcome(exit_code, cause, tail_text(self._folder.stderr_file))
+        report = outcome(exit_code, cause, tail_text(self._folder.stderr_file))
+        return report.model_copy(update={"warnings": shipper.warnings()})
 
     def _start_script(self) -> LocalScript:
         spec = prepare(self._api, self._folder, self._cache, self._should_stop.is_set)

@@ -20,6 +20,7 @@ from backend.contracts.runs import (
     RunStarted,
     SampleManifest,
 )
+from backend.runs.script_files import open_regular
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 3.0
@@ -153,11 +154,10 @@ class AgentApi:
         """The script's process is gone."""
         return self._tell("finished", report)
 
-    def events(self, file: str, offset: int, content: bytes) -> AgentReply:
-        """Whole lines of an event file."""
-        response = self.connection.request(
-            "POST", f"{self._path}/events", params={"file": file, "offset": offset}, content=content
-        )
+    def events(self, file: str, offset: int, content: bytes, skipped_bytes: int = 0) -> AgentReply:
+        """Whole lines of an event file, or the length of one that is too long to be sent."""
+        params = {"file": file, "offset": offset} | ({"skipped_bytes": skipped_bytes} if skipped_bytes else {})
+        response = self.connection.request("POST", f"{self._path}/events", params=params, content=content)
         return AgentReply.model_validate_json(response.content)
 
     def put_artifact(self, path: str, kind: str, sha256: str, info: dict[str, Any], file: Path) -> None:
@@ -186,6 +186,6 @@ def _check(response: httpx.Response) -> None:
 
 
 def _file_chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while chunk := file.read(CHUNK_BYTES):
             yield chunk

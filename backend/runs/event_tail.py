@@ -2,30 +2,32 @@
 
 import os
 import re
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.domain.event_lines import whole_lines
+from backend.domain.event_lines import MAX_LINE_BYTES, whole_lines
+from backend.runs.script_files import open_regular
 
 BATCH_BYTES = 1 << 20
-LONGEST_LINE_BYTES = 17 << 20
+SCAN_BYTES = 16 << 20
+"""How much of a line that is too long is in memory while its end is searched."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}\.jsonl")
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Whole lines of one file from `offset` on."""
+    """Whole lines of one file from `offset` on; or no content and the length of one line that is too long to send."""
 
     file: str
     offset: int
     content: bytes
+    skipped_bytes: int = 0
 
     @property
     def end(self) -> int:
         """The offset after the last line."""
-        return self.offset + len(self.content)
+        return self.offset + len(self.content) + self.skipped_bytes
 
 
 class EventTail:
@@ -37,6 +39,8 @@ class EventTail:
     def __init__(self, events_dir: Path) -> None:
         self._events_dir = events_dir
         self._offsets: dict[str, int] = {}
+        self._searched: dict[str, int] = {}
+        """Up to where the end of a too long line was searched in vain, so that no byte is read twice."""
 
     def move_to(self, file: str, offset: int) -> None:
         """The next batch of `file` begins at `offset`."""
@@ -44,29 +48,42 @@ class EventTail:
 
     def batches(self) -> Iterator[Batch]:
         """The next batch of every file that has grown by at least one whole line."""
-        for entry in sorted(os.scandir(self._events_dir), key=lambda entry: entry.name):
-            if not _NAME.fullmatch(entry.name):
+        for name in _event_files(self._events_dir):
+            offset = self._offsets.get(name, 0)
+            try:
+                file = open_regular(self._events_dir / name)
+            except OSError:
                 continue
-            offset = self._offsets.get(entry.name, 0)
-            content = _read_lines(entry.path, offset)
-            if content:
-                yield Batch(entry.name, offset, content)
+            with file:
+                content, is_too_long = _read_lines(file.fileno(), offset)
+                skipped_bytes = self._long_line_bytes(file.fileno(), name, offset) if is_too_long else 0
+            if content or skipped_bytes:
+                yield Batch(name, offset, content, skipped_bytes)
+
+    def _long_line_bytes(self, descriptor: int, name: str, offset: int) -> int:
+        """Length of the too long line at `offset` with its line break, 0 while that is not found."""
+        start = max(self._searched.get(name, 0), offset + MAX_LINE_BYTES)
+        while content := os.pread(descriptor, SCAN_BYTES, start):
+            found = content.find(b"\n")
+            if found >= 0:
+                return start + found + 1 - offset
+            start += len(content)
+            self._searched[name] = start
+        return 0
 
 
-def _read_lines(path: str, offset: int) -> bytes:
+def _event_files(events_dir: Path) -> list[str]:
     try:
-        # The script owns this folder: a link must not make us ship another file, a pipe must not make us wait.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size <= offset:
-            return b""
-        content = os.pread(descriptor, BATCH_BYTES, offset)
+        return sorted(path.name for path in events_dir.iterdir() if _NAME.fullmatch(path.name))
+    except OSError:  # The script deleted its own folder: there is nothing more to read.
+        return []
+
+
+def _read_lines(descriptor: int, offset: int) -> tuple[bytes, bool]:
+    """Whole lines, and whether there are none because the first is too long."""
+    content = os.pread(descriptor, BATCH_BYTES, offset)
+    lines = whole_lines(content, BATCH_BYTES)
+    if not lines and len(content) == BATCH_BYTES:
+        content = os.pread(descriptor, MAX_LINE_BYTES, offset)
         lines = whole_lines(content, BATCH_BYTES)
-        if not lines and len(content) == BATCH_BYTES:
-            lines = whole_lines(os.pread(descriptor, LONGEST_LINE_BYTES, offset), BATCH_BYTES)
-        return lines
-    finally:
-        os.close(descriptor)
+    return lines, not lines and len(content) == MAX_LINE_BYTES

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from backend.contracts.runs import Heartbeat
 from backend.runs.api_connection import AgentApi, ApiAwayError, ApiRefusedError
+from backend.runs.script_files import open_regular
 
 PERIOD_S = 1.0
 TAIL_BYTES = 8192
@@ -67,8 +68,8 @@ class ChangingTail:
     def read(self) -> str | None:
         """The tail, or None when nothing was added since the last look."""
         try:
-            size_bytes = self._path.stat().st_size
-        except FileNotFoundError:
+            size_bytes = self._path.lstat().st_size
+        except OSError:
             return None
         if size_bytes == self._size_bytes:
             return None
@@ -81,10 +82,10 @@ class ChangingTail:
 
 
 def tail_text(path: Path) -> str:
-    """The last 8 KiB of a file as text; empty when there is no file."""
+    """The last 8 KiB of a file as text; empty when there is no file, or the script put something else there."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             file.seek(max(0, file.seek(0, 2) - TAIL_BYTES))
             return file.read(TAIL_BYTES).decode(errors="replace")
-    except FileNotFoundError:
+    except OSError:
         return ""

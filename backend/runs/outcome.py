@@ -10,6 +10,7 @@ from backend.contracts.runs import RunFinished
 StopCause = Literal["stopped_by_user", "workstation_shutdown"]
 TRACEBACK = "Traceback (most recent call last):"
 _EXCEPTION_LINE = re.compile(r"[A-Za-z_][\w.]*(: .*)?")
+_SYNTAX_ERROR_LINE = re.compile(r"^(SyntaxError|IndentationError|TabError): .*$(?=\s*\Z)", re.MULTILINE)
 MAX_ERROR_CHARS = 500
 
 
@@ -44,7 +45,9 @@ def last_exception(stderr: str) -> str | None:
     """The line that names the exception of the last traceback, such as `ValueError: no images`."""
     _, found, after = stderr.rpartition(TRACEBACK)
     if not found:
-        return None
+        # A file that Python can not even compile is told without a traceback.
+        syntax_error = _SYNTAX_ERROR_LINE.search(stderr)
+        return syntax_error[0][:MAX_ERROR_CHARS] if syntax_error else None
     lines = (line.rstrip() for line in after.splitlines())
     return next((line[:MAX_ERROR_CHARS] for line in lines if _EXCEPTION_LINE.fullmatch(line)), None)
 

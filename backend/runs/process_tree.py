@@ -3,12 +3,15 @@
 import ctypes
 import os
 import signal
+import time
 from collections.abc import Callable, Collection
+from pathlib import Path
 
 import psutil
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+HOP_PATIENCE_S = 5.0
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -29,7 +32,7 @@ def die_with_parent(parent_pid: int) -> Callable[[], None]:
 
 
 def end_descendants(root: psutil.Process, spared: Collection[int] = (), grace_s: float = 1.0) -> int:
-    """End every descendant of `root` but those of the children in `spared`: SIGTERM, a second, SIGKILL.
+    """End every descendant of `root`, this process, but those of the children in `spared`: SIGTERM, a second, SIGKILL.
 
     Looks again until nothing is left, because a dying process may start another. Returns how many were ended.
     """
@@ -45,35 +48,68 @@ def end_descendants(root: psutil.Process, spared: Collection[int] = (), grace_s:
             except psutil.NoSuchProcess:
                 continue
         psutil.wait_procs(found, timeout=patience_s)
-    return len(ended)
+    return len(ended | _end_those_that_hop(spared))
 
 
-def _living_descendants(root: psutil.Process, spared: Collection[int]) -> list[psutil.Process]:
-    found: list[psutil.Process] = []
-    for child in root.children():
-        if child.pid in spared:
+def _end_those_that_hop(spared: Collection[int]) -> set[int]:
+    """End what forks and exits faster than the process table can be read.
+
+    Of such a chain one link is always our own child, because we adopt orphans, and our children are one short file.
+    """
+    ended: set[int] = set()
+    empty_looks = 0
+    deadline = time.monotonic() + HOP_PATIENCE_S
+    while empty_looks < 5 and time.monotonic() < deadline:
+        found = _own_children() - set(spared)
+        empty_looks = 0 if found else empty_looks + 1
+        for pid in found:
+            ended.add(pid)
+            try:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, os.WNOHANG)
+            except (ProcessLookupError, ChildProcessError):
+                continue
+        if not found:
+            time.sleep(0.002)
+    return ended
+
+
+def collect_orphans(spared: Collection[int]) -> None:
+    """Collect adopted processes that are dead; who adopts and never collects fills the machine's table of processes."""
+    for pid in _own_children() - set(spared):
+        try:
+            os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
             continue
-        for process in (child, *_children(child)):
-            if _is_zombie(process):
-                # psutil's wait collects a zombie that is our own child; of others there is nothing to end.
-                _collect(process)
-            else:
-                found.append(process)
+
+
+def _own_children() -> set[int]:
+    found: set[int] = set()
+    for listing in Path("/proc/self/task").glob("*/children"):
+        try:
+            found.update(map(int, listing.read_text().split()))
+        except OSError:  # That thread has ended.
+            continue
     return found
 
 
-def _children(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return process.children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _is_zombie(process: psutil.Process) -> bool:
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+def _living_descendants(root: psutil.Process, spared: Collection[int]) -> list[psutil.Process]:
+    # One look at the whole table: a script that forks all the time leaves a thousand zombies, and a look for each of
+    # them would take longer than it needs to fork again. Parents come before their children.
+    found: list[psutil.Process] = []
+    left_alone = set(spared)
+    for process in root.children(recursive=True):
+        try:
+            if process.pid in left_alone or process.ppid() in left_alone:
+                left_alone.add(process.pid)
+            elif process.status() == psutil.STATUS_ZOMBIE:
+                # Collected if it is our own child; of others there is nothing to end.
+                _collect(process)
+            else:
+                found.append(process)
+        except psutil.NoSuchProcess:
+            continue
+    return found
 
 
 def _collect(process: psutil.Process) -> None:

@@ -82,8 +82,8 @@ class RunFolder:
 
     def artifact_file(self, path: str) -> Path:
         """One saved file. Raises InvalidInputError when the path leads out, FileNotFoundError when a link does."""
-        file = self.artifacts_dir / safe_path(path)
-        if not file.resolve().is_relative_to(self.artifacts_dir.resolve()):
+        file = (self.artifacts_dir / safe_path(path)).resolve()
+        if not file.is_relative_to(self.artifacts_dir.resolve()):
             raise FileNotFoundError(f"{path} is a link out of artifacts/")
         return file
 

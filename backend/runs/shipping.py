@@ -10,14 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from backend.contracts.base import Reason
 from backend.contracts.runs import RunStarted
 from backend.domain.errors import InvalidInputError
 from backend.runs.api_connection import AgentApi, ApiAwayError, ApiRefusedError
 from backend.runs.event_tail import Batch, EventTail
 from backend.runs.run_folder import RunFolder
+from backend.runs.script_files import open_regular
 
 POLL_S = 0.1
-CHUNK_BYTES = 1 << 20
+MAX_PATH_CHARS = 300
+MAX_DETAIL_CHARS = 300
+MAX_WARNINGS = 20
 log = logging.getLogger(__name__)
 
 
@@ -50,6 +54,16 @@ class Shipper:
             threading.Thread(target=self._guarded, args=(self._ship_files,), name="artifacts", daemon=True),
         )
         self._failure: Exception | None = None
+        self._not_kept: dict[str, str] = {}
+
+    def warnings(self) -> tuple[Reason, ...]:
+        """Files that the script announced and the workstation does not have, with why. Ask after `finish`."""
+        if not self._folder.events_dir.is_dir():
+            return (Reason(code="run_folder_gone"),)
+        listed = sorted(self._not_kept.items())[:MAX_WARNINGS]
+        return tuple(
+            Reason(code="artifact_not_kept", params={"path": path, "detail": detail}) for path, detail in listed
+        )
 
     def start(self, started: RunStarted) -> None:
         """Begin; the script runs."""
@@ -66,17 +80,30 @@ class Shipper:
         if self._failure is not None:
             raise self._failure
 
+    def finish_alone(self) -> None:
+        """Ship all that is there, without threads, about a script that is gone. Raises as `finish` does."""
+        self._ending.set()
+        self._ship_all_lines()
+        self._files.put(None)
+        self._ship_files()
+
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
         except ApiRefusedError as error:
             self._failure = error
             self._on_refused(error)
-        except ApiAwayError as error:
+        except Exception as error:
+            # Kept for `finish`: a run whose reports got lost must not look finished.
             self._failure = error
+            if not isinstance(error, ApiAwayError):
+                raise
 
     def _ship_lines(self) -> None:
         self._api.started(self._started)
+        self._ship_all_lines()
+
+    def _ship_all_lines(self) -> None:
         while True:
             # Asked before the look, so that the last look happens after the script wrote its last line.
             is_last_look = self._ending.is_set()
@@ -91,60 +118,81 @@ class Shipper:
 
     def _ship(self, batch: Batch) -> None:
         try:
-            accepted = self._api.events(batch.file, batch.offset, batch.content).accepted
+            accepted = self._api.events(batch.file, batch.offset, batch.content, batch.skipped_bytes).accepted
         except ApiRefusedError as error:
             if error.code != "batch_out_of_order":
                 raise
             accepted = int(error.params["accepted"])
         self._tail.move_to(batch.file, accepted)
-        for saved in announced_files(batch.content[: max(0, accepted - batch.offset)], self._folder):
+        found, refused = announced_files(batch.content[: max(0, accepted - batch.offset)], self._folder)
+        self._not_kept.update(refused)
+        for saved in found:
             self._files.put(saved)
 
     def _ship_files(self) -> None:
         while (saved := self._files.get()) is not None:
-            put_file(self._api, saved)
+            detail = put_file(self._api, saved)
+            if detail is None:
+                self._not_kept.pop(saved.path[:MAX_PATH_CHARS], None)
+            else:
+                self._not_kept[saved.path[:MAX_PATH_CHARS]] = detail
 
 
-def announced_files(content: bytes, folder: RunFolder) -> list[SavedFile]:
-    """Files that the lines of a batch announce; what is no sound announcement is left out."""
-    found = []
+def ship_leftovers(api: AgentApi, folder: RunFolder) -> None:
+    """Send what a dead agent had not sent yet. Raises ApiAwayError or ApiRefusedError; one attempt."""
+    shipper = Shipper(api, folder, lambda _: None)
+    shipper.finish_alone()
+    put_log(api, folder.stdout_file)
+    put_log(api, folder.stderr_file)
+
+
+def announced_files(content: bytes, folder: RunFolder) -> tuple[list[SavedFile], dict[str, str]]:
+    """Files that the lines of a batch announce; and by path why others can not be sent."""
+    found, refused = [], {}
     for line in content.split(b"\n"):
         if b'"artifact"' not in line:
             continue
+        path = ""
         try:
             event = json.loads(line)
             if event["k"] != "artifact":
                 continue
+            path = str(event["path"])[:MAX_PATH_CHARS]
             file = folder.artifact_file(event["path"])
             info = event.get("info") or {}
             found.append(SavedFile(str(event["path"]), str(event["kind"]), str(event["sha256"]), file, dict(info)))
-        except (ValueError, KeyError, TypeError, AttributeError, OSError, InvalidInputError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError, InvalidInputError) as error:
             log.warning("a file was announced that can not be sent: %s", error)
-    return found
+            refused[path or "?"] = str(error)[:MAX_DETAIL_CHARS]
+    return found, refused
 
 
-def put_file(api: AgentApi, saved: SavedFile) -> None:
-    """Send one file, unless it is gone or has changed: then a later line announces what it is now."""
+def put_file(api: AgentApi, saved: SavedFile) -> str | None:
+    """Send one file; the answer is why that was not possible. A file that has changed is announced by a later line."""
     try:
-        if hash_of(saved.file) != saved.sha256:
-            log.warning("%s changed after it was announced", saved.path)
-            return
-        api.put_artifact(saved.path, saved.kind, saved.sha256, saved.info, saved.file)
+        if hash_of(saved.file) == saved.sha256:
+            api.put_artifact(saved.path, saved.kind, saved.sha256, saved.info, saved.file)
+            return None
+        detail = "changed after it was saved"
     except OSError as error:
-        log.warning("%s can not be read: %s", saved.path, error)
+        detail = error.strerror or str(error)
     except ApiRefusedError as error:
         if error.status in (403, 404):
             raise
-        log.warning("%s was refused: %s", saved.path, error)
+        detail = str(error)
+    log.warning("%s is not kept: %s", saved.path, detail)
+    return detail[:MAX_DETAIL_CHARS]
 
 
 def put_log(api: AgentApi, path: Path) -> None:
     """Send a captured stream as a file of kind `log`."""
-    if path.exists():
+    try:
         put_file(api, SavedFile(path.name, "log", hash_of(path), path))
+    except OSError as error:
+        log.warning("%s can not be read: %s", path.name, error)
 
 
 def hash_of(path: Path) -> str:
     """sha256 of a file."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -22,8 +22,11 @@ from backend.contracts.runs import Claim, ClaimRequest, RunFinished
 from backend.runs.agent import AgentJob
 from backend.runs.api_connection import AgentApi, ApiAwayError, ApiConnection, ApiRefusedError
 from backend.runs.devices import find_devices
+from backend.runs.heart import tail_text
 from backend.runs.outcome import signal_name
-from backend.runs.process_tree import adopt_orphans, end_descendants
+from backend.runs.process_tree import adopt_orphans, collect_orphans, end_descendants
+from backend.runs.run_folder import RunFolder
+from backend.runs.shipping import ship_leftovers
 from backend.settings import Settings
 
 IDLE_WAIT_S = 10.0
@@ -146,6 +149,7 @@ class Worker:
                 self._bury(agent)
         if self._spare is not None and self._spare.poll() is not None:
             self._spare = None
+        collect_orphans(spared=self._pids())
 
     def _bury(self, agent: RunningAgent) -> None:
         """An agent died: end what its script left, and say so at once instead of letting the lease run out."""
@@ -154,9 +158,12 @@ class Worker:
         log.error("run %s: its agent died (%d), %d processes ended", agent.claim.run_id, exit_code, ended)
         cause = signal_name(-exit_code) if exit_code < 0 else str(exit_code)
         connection = ApiConnection(self._api_url, agent.claim.token)
+        api, folder = AgentApi(connection, agent.claim.run_id), RunFolder(self._home / "runs" / agent.claim.run_id)
         try:
+            ship_leftovers(api, folder)
             reason = Reason(code="agent_died", params={"cause": cause, "worker": self._name})
-            AgentApi(connection, agent.claim.run_id).finished(RunFinished(state="lost", reason=reason))
+            stderr_tail = tail_text(folder.stderr_file)
+            api.finished(RunFinished(state="lost", reason=reason, stderr_tail=stderr_tail))
         except (ApiRefusedError, ApiAwayError) as error:
             log.info("run %s: not reported: %s", agent.claim.run_id, error)  # It ended before, or the lease will tell.
         finally:

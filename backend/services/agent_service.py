@@ -76,6 +76,8 @@ class AgentService:
         """The script's process exists. Raises ConflictError when the run is not about to start."""
         now = self._now()
         changes = {"started_at": now, "heartbeat_at": now, "isolation": report.isolation, "has_agent": True}
+        if report.process_started_at is not None:
+            changes["process_started_at"] = report.process_started_at
         if self._runs.move(run_id, "running", changes) is None:
             run = self._runs.get(run_id)
             if run.state != "running":  # Running already: the answer to the first report was lost.
@@ -100,6 +102,8 @@ class AgentService:
         }
         if report.stderr_tail:
             changes["stderr_tail"] = report.stderr_tail[-TAIL_CHARS:]
+        if self._runs.get(run_id).state not in FINAL_STATES:
+            self._reports.warn(run_id, report.warnings)
         if self._runs.move(run_id, report.state, changes) is None:
             run = self._runs.get(run_id)
             if run.state != report.state:
@@ -109,6 +113,10 @@ class AgentService:
     def events(self, run_id: str, file: str, offset: int, content: bytes) -> AgentReply:
         """Store a batch of event lines exactly once; raises as RunReports.take does."""
         return self._reply(run_id, self._reports.take(run_id, file, offset, content))
+
+    def skip_line(self, run_id: str, file: str, offset: int, skipped_bytes: int) -> AgentReply:
+        """Leave out an event line that is too long; raises as RunReports.skip does."""
+        return self._reply(run_id, self._reports.skip(run_id, file, offset, skipped_bytes))
 
     def artifact(
         self, run_id: str, path: str, kind: str, sha256: str, info: dict[str, Any], received: Path

@@ -1,10 +1,11 @@
 """Intake of what scripts report: every piece of an event file is stored exactly once."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from backend.contracts.base import Reason
 from backend.domain.errors import ConflictError, InvalidInputError
-from backend.domain.event_lines import EventBatch, read_events
+from backend.domain.event_lines import MAX_LINE_BYTES, BadLine, EventBatch, read_events
 from backend.services.own_messages import OwnMessages
 from backend.services.run_samples import RunSamples
 from backend.stores.mongo.result_store import ResultStore
@@ -55,6 +56,24 @@ class RunReports:
         # A first attempt may have been shorter: exactly its piece is stored, the rest will come next.
         self._store(run_id, file, offset, content[: cursor.pending - offset], cursor)
         return self._cursors.accepted(run_id, file)
+
+    def skip(self, run_id: str, file: str, offset: int, skipped_bytes: int) -> int:
+        """Leave out a line that is too long to be sent, and say so; raises and answers as `take` does."""
+        end = offset + skipped_bytes
+        cursor = self._cursors.claim(run_id, file, offset, end)
+        if offset < cursor.accepted:
+            return cursor.accepted
+        if offset > cursor.accepted or cursor.pending != end:
+            raise ConflictError("batch_out_of_order", file=file, offset=offset, accepted=cursor.accepted)
+        detail = f"{skipped_bytes / (1 << 20):.1f} MiB in one line, the limit is {MAX_LINE_BYTES >> 20} MiB"
+        self._report_malformed(run_id, file, EventBatch(malformed_count=1, first_malformed=BadLine(1, detail)), cursor)
+        self._cursors.advance(run_id, file, offset, end, {"malformed": 1})
+        return self._cursors.accepted(run_id, file)
+
+    def warn(self, run_id: str, warnings: Sequence[Reason]) -> None:
+        """Put the agent's own warnings among the messages of the run; repeating them changes nothing."""
+        for number, warning in enumerate(warnings):
+            self._own_messages.post(run_id, f"warning:{number}", "warning", warning)
 
     def _store(self, run_id: str, file: str, offset: int, content: bytes, cursor: Cursor) -> None:
         batch = read_events(content)

@@ -179,8 +179,9 @@ class RunStore:
         return [_from_document(document) for document in found]
 
     def names_dataset(self, dataset_id: str) -> bool:
-        """Whether any run names this dataset."""
-        return self._runs.find_one({"samples.dataset_id": dataset_id}, {"_id": 1}) is not None
+        """Whether any run names this dataset, but those that failed because it was being deleted."""
+        query = {"samples.dataset_id": dataset_id, "reason.code": {"$ne": "inputs_vanished"}}
+        return self._runs.find_one(query, {"_id": 1}) is not None
 
     def has_unfinished_of(self, project_id: str) -> bool:
         """Whether a run of this project waits or is active."""
@@ -219,6 +220,7 @@ def _from_document(document: dict[str, Any]) -> Run:
         weights=tuple(weights["path"] for weights in document["weights"]),
         timings=RunTimings(
             queue_s=_seconds(created_at, document["started_at"]),
+            start_s=_seconds(created_at, document.get("process_started_at")),
             first_line_s=_seconds(created_at, document.get("first_line_at")),
             total_s=_seconds(created_at, document["finished_at"]),
         ),

@@ -202,6 +202,36 @@ def test_the_newest_messages_of_a_level_come_oldest_first(agent: AgentClient) ->
     assert newest == ["a96", "b97", "a98", "b99"]
 
 
+def test_a_line_too_long_to_be_sent_is_skipped_and_reported(agent: AgentClient) -> None:
+    first, length = points(0, 3), 40 << 20
+    agent.post(0, first)
+    url = f"/api/agent/runs/{agent.run_id}/events?file={FILE}&skipped_bytes={length}&offset="
+    for _ in range(2):
+        reply = agent.api.post(f"{url}{len(first)}", headers=agent.headers)
+        assert (reply.status_code, reply.json()["accepted"]) == (200, len(first) + length)
+    assert agent.api.post(f"{url}{len(first) + length + 5}", headers=agent.headers).status_code == 409
+    agent.post(len(first) + length, points(3, 5))
+    assert agent.iters() == list(range(5))
+    (message,) = agent.get("messages")  # type: ignore[misc]
+    assert message["reason"]["code"] == "malformed_events" and message["reason"]["params"]["count"] == 1  # type: ignore[index]
+    assert "40.0 MiB" in message["text"]  # type: ignore[index]
+
+
+def test_info_of_a_file_nested_without_end_is_refused(agent: AgentClient) -> None:
+    sha256 = hashlib.sha256(b"x").hexdigest()
+    info = '{"a":' + "[" * 8000 + "]" * 8000 + "}"
+    url = f"/api/agent/runs/{agent.run_id}/artifacts"
+    params = {"kind": "file", "sha256": sha256, "path": "a.bin", "info": info}
+    refused = agent.api.put(url, params=params, content=b"x", headers=agent.headers)
+    assert (refused.status_code, refused.json()["code"]) == (422, "artifact_info_invalid")
+
+
+def test_half_a_character_in_json_is_a_bad_request(api: TestClient, project_id: str) -> None:
+    body = b'{"project_id": "%s", "kind": "train", "arguments": "\\ud800"}' % project_id.encode()
+    refused = api.post("/api/runs", content=body, headers={"Content-Type": "application/json"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "text_not_utf8")
+
+
 def test_a_file_with_another_hash_is_not_kept(agent: AgentClient, connections: Connections) -> None:
     sha256 = hashlib.sha256(b"promised").hexdigest()
     url = f"/api/agent/runs/{agent.run_id}/artifacts?kind=file&sha256={sha256}&path="

@@ -109,6 +109,18 @@ def test_what_a_finished_script_left_behind_is_ended(live: LiveWorkstation) -> N
     assert run.state == "finished" and live.pids(run) == []
 
 
+def test_a_process_that_forks_faster_than_anybody_looks_is_ended(live: LiveWorkstation) -> None:
+    script = """
+hop = "import os, time\\nwhile True:\\n if os.fork(): os._exit(0)\\n os.setsid(); time.sleep(0.003)"
+subprocess.Popen([sys.executable, "-c", hop])
+time.sleep(1)
+"""
+    run = live.until_final(live.start_run(live.project(script)))
+    assert run.state == "finished"
+    # One look can miss it between two of its lives, fifty can not.
+    assert [pids for _ in range(50) if (pids := live.pids(run))] == []
+
+
 def test_a_queued_run_is_stopped_at_once(live: LiveWorkstation) -> None:
     blockers = [live.start_run(live.project(POINTS_THEN_WAIT)) for _ in range(2)]
     for blocker in blockers:
@@ -132,6 +144,30 @@ def test_a_killed_agent_takes_its_script_along_and_the_run_is_lost(live: LiveWor
     ended = live.until_final(run, patience_s=20)
     assert ended.reason and (ended.state, ended.reason.code) == ("lost", "agent_died")
     live.until(lambda: not live.pids(run), 10)
+
+
+def test_what_a_killed_agent_had_not_sent_is_sent_by_its_worker(live: LiveWorkstation) -> None:
+    script = """
+print("hello", flush=True)
+point(0)
+wait_for_file("go")
+for i in range(1, 500):
+    point(i)
+(RUN / "written").touch()
+time.sleep(600)
+"""
+    run = live.start_run(live.project(script))
+    live.until_point(run, 0)
+    agent = psutil.Process(live.script_pid(run)).parent()
+    assert agent is not None
+    agent.suspend()  # Nothing can be sent between here and its death.
+    (live.folder(run) / "go").touch()
+    wait_until_written(live, run)
+    agent.kill()
+    ended = live.until_final(run, patience_s=20)
+    assert ended.reason and (ended.state, ended.reason.code) == ("lost", "agent_died")
+    assert_all_points(live, run, 500)
+    assert live.client.get(f"/runs/{run.id}/logs/stdout").text == "hello\n"
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])

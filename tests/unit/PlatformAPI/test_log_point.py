@@ -84,6 +84,6 @@ def test_info_that_is_no_json_names_the_graph(run_dir, events):
 
 
 def test_a_line_over_16_mib_is_refused_and_names_the_graph(run_dir, events):
-    with pytest.raises(PlatformAPI.WrongArgumentError, match=r"graph 'loss'.*limit is 16 MiB"):
-        PlatformAPI.get_train_graph_logger().log_point("loss", 1.0, 0, 0, info="x" * (16 * 2**20))
+    with pytest.raises(PlatformAPI.WrongArgumentError, match=r"graph 'loss'.*limit is 12 MiB"):
+        PlatformAPI.get_train_graph_logger().log_point("loss", 1.0, 0, 0, info="x" * (12 * 2**20))
     assert events("point") == []

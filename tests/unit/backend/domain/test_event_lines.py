@@ -73,6 +73,15 @@ def test_points_keep_order_infos_and_what_json_can_not_say() -> None:
         line("result", image="", markup={}),
         line("result", image="a.jpg", markup={"annotation": [{"class": "x", "confidence": 7}]}),
         line("message", level="info", text="x" * MAX_LINE_BYTES),
+        line("status", what="sdk_ready", t=1e300),
+        line("message", level="info", text="before Christ", t=-1e12),
+        b'{"k": "point", "t": 1, "name": "a", "v": 1, "e": 0, "i": 0, "info": ' + b"[" * 9000 + b"]" * 9000 + b"}\n",
+        b'{"k": "metric", "t": 1, "name": "m", "kind": "table", "data": {"columns": ["a"], "rows": [['
+        + b"[" * 400
+        + b"]" * 400
+        + b"]]}}\n",
+        line("metric", name="m", kind="confusion", data={"labels": [{"a": 1}], "values": [[1]]}),
+        line("metric", name="m", kind="table", data={"columns": ["a"], "rows": [[[1, 2]]]}),
     ],
 )
 def test_a_bad_line_is_counted_and_its_neighbours_are_unharmed(bad: bytes) -> None:

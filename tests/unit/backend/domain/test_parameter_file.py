@@ -71,6 +71,8 @@ def test_nothing_declared(content: str) -> None:
         ("train:\n  g:\n    a: {min: 1}", [("parameter_default_missing", 3)]),
         ("train:\n  g:\n    a: {type: integer, default: 1}", [("parameter_type_unknown", 3)]),
         ("train:\n  g:\n    a: {default: 1, min: x}", [("parameter_limit_not_number", 3)]),
+        ("train:\n  g:\n    a: {default: 1, min: " + "9" * 400 + "}", [("parameter_limit_not_number", 3)]),
+        ('train:\n  g:\n    "\\ud800": 1', [("text_not_utf8", 3)]),
         ("train:\n  g:\n    a: {default: 5, max: 4}", [("parameter_out_of_range", 3)]),
         ("train:\n  g:\n    a: {default: x, choices: x}", [("parameter_choices_not_list", 3)]),
         ("train:\n  g:\n    a: {default: x, choices: [y]}", [("parameter_not_a_choice", 3)]),

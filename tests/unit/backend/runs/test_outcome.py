@@ -24,6 +24,11 @@ more: details
     [
         (CHAIN, "errors.DataError: no images: check the path"),
         ("Traceback (most recent call last):\n  File x\nKeyboardInterrupt\n", "KeyboardInterrupt"),
+        (
+            '  File "a.py", line 1\n    def x(:\n          ^\nSyntaxError: invalid syntax\n',
+            "SyntaxError: invalid syntax",
+        ),
+        ("SyntaxError: in a log, then\nmore work\n", None),
         ("warning: something\n", None),
         ("", None),
     ],
