@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
 from backend.contracts.base import ErrorReply, Problem
 from backend.domain import errors
@@ -26,6 +27,7 @@ def install(app: FastAPI) -> None:
     """Answer every ArmError and every malformed request with an ErrorReply."""
     app.add_exception_handler(errors.ArmError, _answer_arm_error)
     app.add_exception_handler(RequestValidationError, _answer_malformed_request)
+    app.add_exception_handler(HTTPException, _answer_refusal)
     app.add_exception_handler(UnicodeEncodeError, _answer_half_character)
     app.add_exception_handler(Exception, _answer_defect)
 
@@ -43,6 +45,14 @@ def _answer_malformed_request(_: Request, error: Exception) -> JSONResponse:
         for e in error.errors()
     ]
     return _reply(422, "request_invalid", {}, tuple(problems))
+
+
+def _answer_refusal(request: Request, error: Exception) -> JSONResponse:
+    """What the framework itself refuses: an unknown address, a method the address does not take, unreadable JSON."""
+    assert isinstance(error, HTTPException)
+    params = {"method": request.method, "path": request.url.path, "detail": str(error.detail)}
+    code = "no_such_address" if error.status_code in (404, 405) else "request_refused"
+    return _reply(error.status_code, code, params, ())
 
 
 def _answer_half_character(_: Request, error: Exception) -> JSONResponse:

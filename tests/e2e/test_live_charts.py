@@ -10,22 +10,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect
 
 from backend.contracts.runs import PointsReply
 from tests.unit.app import contract_objects, contract_server
 from tests.unit.app.contract_server import World
 
 ROOT = Path(__file__).resolve().parents[2]
-BROWSER_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SEEN_WITHIN_MS = 2_000
 X_RANGE = "document.querySelector('.arm-charts__plot')._fullLayout.xaxis.range"
 
@@ -58,12 +49,10 @@ def ui(world: World) -> Iterator[str]:
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        executable = "/usr/bin/chromium" if Path("/usr/bin/chromium").exists() else None
-        browser = playwright.chromium.launch(executable_path=executable, args=BROWSER_ARGUMENTS)
-        yield browser.new_page(viewport={"width": 1440, "height": 900}, locale="en-US")
-        browser.close()
+def page(browser_context: BrowserContext) -> Iterator[Page]:
+    page = browser_context.new_page()
+    yield page
+    page.close()
 
 
 def test_a_live_run_draws_itself(world: World, ui: str, page: Page) -> None:
