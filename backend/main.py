@@ -13,6 +13,7 @@ from backend.api import (
     item_routes,
     object_routes,
     project_routes,
+    queue_routes,
     run_routes,
     solution_routes,
     worker_routes,
@@ -52,6 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
     private.include_router(solution_routes.router)
     private.include_router(run_routes.router)
     private.include_router(worker_routes.router)
+    private.include_router(queue_routes.router)
     app.include_router(private)
     app.include_router(health_routes.router, prefix="/api")
     app.include_router(agent_routes.router, prefix="/api")

@@ -35,6 +35,15 @@ class Settings(BaseSettings):
     stop_grace_s: float = Field(default=10, description="between SIGTERM and SIGKILL, s")
     cpu_slots: int = Field(default=1, ge=1, description="runs that a worker computes on its CPU at a time")
 
+    worker_name: str | None = Field(
+        default=None, pattern=r"^[A-Za-z0-9._-]{1,64}$", description="name of a worker; the machine's where not given"
+    )
+    worker_labels: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9._-]{1,64}(,[A-Za-z0-9._-]{1,64})*)?$",
+        description="labels of a worker that runs may ask for, e.g. gpu,lab2",
+    )
+
     @computed_field  # type: ignore[prop-decorator]
     @property
     def home_dir(self) -> Path:

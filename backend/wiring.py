@@ -26,6 +26,7 @@ from backend.services.dataset_versions import DatasetVersions
 from backend.services.own_messages import OwnMessages
 from backend.services.project_service import ProjectService
 from backend.services.run_inputs import RunInputChecker
+from backend.services.run_queue_service import RunQueueService
 from backend.services.run_record_service import RunRecordService
 from backend.services.run_reports import RunReports
 from backend.services.run_samples import RunSamples
@@ -49,8 +50,8 @@ from backend.stores.mongo.run_metric_store import RunMetricStore
 from backend.stores.mongo.run_point_store import RunPointStore
 from backend.stores.mongo.run_store import RunStore
 from backend.stores.mongo.solution_store import SolutionStore
+from backend.stores.mongo.worker_store import WorkerStore
 from backend.stores.object_store import ObjectStore
-from backend.stores.redis.live_workers import LiveWorkers
 from backend.stores.redis.wake_ups import WakeUps
 
 
@@ -122,11 +123,12 @@ def connect(settings: Settings) -> Connections:
 
 @dataclass(frozen=True)
 class RunServices:
-    """Those of runs: for users, for pages that read records, for workers, for agents, and the watch over leases."""
+    """Those of runs: for users, for pages that read records, for workers, for the queue, for agents, the watch."""
 
     runs: RunService
     records: RunRecordService
     workers: WorkerService
+    queue: RunQueueService
     agents: AgentService
     supervision: RunSupervision
 
@@ -219,16 +221,19 @@ def _run_services(
     database, objects = connections.database, connections.objects
     cursors, messages, points = RunCursorStore(database), RunMessageStore(database), RunPointStore(database)
     metrics, results, artifacts = RunMetricStore(database), ResultStore(database), ArtifactStore(database)
-    wake_ups, live_workers = WakeUps(connections.redis), LiveWorkers(connections.redis)
-    checker = RunInputChecker(projects, datasets, runs, artifacts, live_workers.devices)
-    run_service = RunService(runs, cursors, checker, wake_ups, new_id, utc_now)
+    wake_ups = WakeUps(connections.redis)
+    workers = WorkerService(runs, WorkerStore(database), wake_ups, utc_now)
+    queue = RunQueueService(runs, workers.workers)
+    checker = RunInputChecker(projects, datasets, runs, artifacts, workers.devices)
+    run_service = RunService(runs, cursors, checker, wake_ups, queue.waits_for, new_id, utc_now)
     own_messages = OwnMessages(messages, cursors, utc_now)
     samples = RunSamples(runs, datasets)
     reports = RunReports(runs, cursors, points, messages, metrics, results, samples, own_messages)
     return RunServices(
         runs=run_service,
         records=RunRecordService(runs, cursors, points, messages, metrics, results, artifacts, objects),
-        workers=WorkerService(runs, wake_ups, live_workers, utc_now),
+        workers=workers,
+        queue=queue,
         agents=AgentService(runs, samples, reports, artifacts, objects, utc_now),
         supervision=RunSupervision(runs, own_messages, run_service, settings.lease_s, utc_now),
     )

@@ -10,6 +10,7 @@ from backend.domain.errors import NotAllowedError
 from backend.services.agent_service import AgentService
 from backend.services.dataset_service import DatasetService
 from backend.services.project_service import ProjectService
+from backend.services.run_queue_service import RunQueueService
 from backend.services.run_record_service import RunRecordService
 from backend.services.run_service import RunService
 from backend.services.solution_service import SolutionService
@@ -60,6 +61,10 @@ def _workers(request: Request) -> WorkerService:
     return _services(request).run.workers
 
 
+def _queue(request: Request) -> RunQueueService:
+    return _services(request).run.queue
+
+
 def _agents(request: Request) -> AgentService:
     return _services(request).run.agents
 
@@ -83,4 +88,5 @@ ThumbnailsOf = Annotated[Thumbnails, Depends(_thumbnails)]
 RunsOf = Annotated[RunService, Depends(_runs)]
 RecordsOf = Annotated[RunRecordService, Depends(_records)]
 WorkersOf = Annotated[WorkerService, Depends(_workers)]
+QueueOf = Annotated[RunQueueService, Depends(_queue)]
 AgentsOf = Annotated[AgentService, Depends(_agents)]

@@ -1,4 +1,4 @@
-"""/api/workers: where workers ask for runs."""
+"""/api/workers: where workers ask for runs, and users look after them."""
 
 import time
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from backend.api.dependencies import WorkersOf
-from backend.contracts.runs import Claim, ClaimRequest
+from backend.contracts.runs import Claim, ClaimRequest, Worker
 
 SLICE_S = 1.0
 
@@ -28,3 +28,27 @@ async def claim(body: ClaimRequest, request: Request, workers: WorkersOf) -> Res
             return claimed or Response(status_code=204)
         await run_in_threadpool(workers.wait, body, min(SLICE_S, remaining_s))
     return Response(status_code=204)
+
+
+@router.get("")
+def list_workers(workers: WorkersOf) -> list[Worker]:
+    """Every worker with its devices and what runs on them."""
+    return workers.workers()
+
+
+@router.post("/{name}/drain")
+def drain(name: str, workers: WorkersOf) -> Worker:
+    """Let it finish what it runs and take nothing new."""
+    return workers.set_draining(name, True)
+
+
+@router.post("/{name}/undrain")
+def undrain(name: str, workers: WorkersOf) -> Worker:
+    """Let it take runs again."""
+    return workers.set_draining(name, False)
+
+
+@router.delete("/{name}", status_code=204)
+def remove(name: str, workers: WorkersOf) -> None:
+    """Forget a worker that is away."""
+    workers.remove(name)

@@ -1,9 +1,9 @@
 """Runs: one execution of a launch file, everything needed to repeat it, and everything it reported."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 
 from backend.contracts.base import Contract, Reason
 from backend.contracts.datasets import SampleEntry, Split
@@ -14,6 +14,11 @@ RunKind = Literal["train", "test"]
 RunState = Literal["created", "queued", "starting", "running", "finished", "failed", "stopped", "lost"]
 FINAL_STATES: frozenset[RunState] = frozenset({"finished", "failed", "stopped", "lost"})
 MessageLevel = Literal["info", "warning", "error"]
+PRIORITY_MAX = 100
+Priority = Annotated[int, Field(ge=-PRIORITY_MAX, le=PRIORITY_MAX)]
+"""A queued run with a higher one is started first."""
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+"""A word that a worker carries and a run may ask for, e.g. `lab2`."""
 MESSAGE_LEVELS: tuple[MessageLevel, ...] = ("info", "warning", "error")
 
 
@@ -45,6 +50,9 @@ class RunCreate(Contract):
     arguments: str = ""
     train_run_id: str | None = None
     seed: int | None = None
+    priority: Priority = 0
+    labels: Annotated[tuple[Label, ...], Field(max_length=16)] = ()
+    """only a worker that carries all of them takes the run"""
 
 
 class RunTimings(Contract):
@@ -86,6 +94,10 @@ class Run(Contract):
     worker: str = ""
     isolation: str = ""
     is_stop_requested: bool = False
+    priority: int = 0
+    labels: tuple[str, ...] = ()
+    waits_for: Reason | None = None
+    """why a queued run has not begun yet; filled in where one run is asked for"""
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -173,11 +185,65 @@ class Artifact(Contract):
 
 
 class Device(Contract):
-    """A compute device a live worker offers, e.g. `cpu` or `cuda:0`."""
+    """A compute device a live worker offers, e.g. `cpu` or `cuda:0`; `slots` runs compute on it at a time."""
 
     name: str
     title: str
     worker: str
+    slots: int = Field(default=1, ge=1)
+
+
+class WorkerRun(Contract):
+    """A run that occupies a slot of a worker."""
+
+    id: str
+    number: int
+    project_id: str
+    project_name: str
+    kind: RunKind
+    state: RunState
+    device: str
+    progress: float
+
+
+class Worker(Contract):
+    """A machine that computes runs. `used` counts occupied slots by device, from the runs themselves."""
+
+    name: str
+    labels: tuple[str, ...]
+    devices: tuple[Device, ...]
+    used: dict[str, int]
+    runs: tuple[WorkerRun, ...]
+    is_alive: bool
+    is_draining: bool
+    last_seen: datetime
+
+
+class QueuedRun(Contract):
+    """A run in the queue: its place in the order of claims, from 1, and what it waits for."""
+
+    run: Run
+    position: int
+    waits_for: Reason
+
+
+class PriorityUpdate(Contract):
+    """A new priority of a queued run."""
+
+    priority: Priority
+
+
+class QueueMove(Contract):
+    """Put a queued run directly before or after another one; it takes over that one's priority. Name exactly one."""
+
+    before: str | None = None
+    after: str | None = None
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if (self.before is None) == (self.after is None):
+            raise ValueError("exactly one of `before` and `after` is needed")
+        return self
 
 
 # --- spoken only between the backend and its workers and agents -------------------------------------------------------
@@ -192,6 +258,7 @@ class ClaimRequest(Contract):
 
     worker: str = Field(min_length=1, max_length=200)
     devices: tuple[Device, ...]
+    labels: Annotated[tuple[Label, ...], Field(max_length=16)] = ()
     free: tuple[str, ...] | None = None
     wait_s: float = Field(default=10, ge=0, le=20)
 

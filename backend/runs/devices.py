@@ -9,9 +9,9 @@ from backend.contracts.runs import Device
 _GPU_LINE = re.compile(r"GPU (\d+): (.+?)(?: \(UUID: .*\))?")
 
 
-def find_devices(worker: str) -> tuple[Device, ...]:
-    """`cpu` and one `cuda:<n>` per card that the driver lists."""
-    cpu = Device(name="cpu", title="CPU", worker=worker)
+def find_devices(worker: str, cpu_slots: int = 1) -> tuple[Device, ...]:
+    """`cpu` with `cpu_slots` slots, and one `cuda:<n>` with one slot per card that the driver lists."""
+    cpu = Device(name="cpu", title="CPU", worker=worker, slots=cpu_slots)
     return (cpu, *(Device(name=name, title=title, worker=worker) for name, title in _cards()))
 
 

@@ -27,6 +27,7 @@ from backend.runs.outcome import signal_name
 from backend.runs.process_tree import adopt_orphans, collect_orphans, end_descendants
 from backend.runs.run_folder import RunFolder
 from backend.runs.shipping import ship_leftovers
+from backend.runs.worker_name import held_worker_name
 from backend.settings import Settings
 
 IDLE_WAIT_S = 10.0
@@ -53,14 +54,24 @@ class RunningAgent:
 class Worker:
     """Single-threaded: claim, start, look after agents, in turn."""
 
-    def __init__(self, api_url: str, token: str, home: Path, name: str, cpu_slots: int, stop_grace_s: float) -> None:
+    def __init__(
+        self,
+        api_url: str,
+        token: str,
+        home: Path,
+        name: str,
+        cpu_slots: int,
+        stop_grace_s: float,
+        labels: tuple[str, ...] = (),
+    ) -> None:
         self._api_url = api_url
         self._api = ApiConnection(api_url, token)
         self._home = home
         self._name = name
         self._stop_grace_s = stop_grace_s
-        self._devices = find_devices(name)
-        self._slots = Counter({device.name: cpu_slots if device.name == "cpu" else 1 for device in self._devices})
+        self._labels = labels
+        self._devices = find_devices(name, cpu_slots)
+        self._slots = Counter({device.name: device.slots for device in self._devices})
         self._agents: list[RunningAgent] = []
         self._spare: subprocess.Popen[str] | None = None
         self._renewed_at = 0.0
@@ -96,7 +107,9 @@ class Worker:
             return
         self._renewed_at = now
         wait_s = 0.0 if not free else BUSY_WAIT_S if self._agents else IDLE_WAIT_S
-        request = ClaimRequest(worker=self._name, devices=self._devices, free=tuple(free), wait_s=wait_s)
+        request = ClaimRequest(
+            worker=self._name, devices=self._devices, labels=self._labels, free=tuple(free), wait_s=wait_s
+        )
         try:
             self._is_waiting = True
             claim = self._api.claim(request)
@@ -188,9 +201,17 @@ class Worker:
                 log.warning("run %s: its agent has not reported yet", agent.claim.run_id)
 
 
-def run_worker(api_url: str, token: str, home: Path, name: str, cpu_slots: int = 1, stop_grace_s: float = 10) -> None:
+def run_worker(
+    api_url: str,
+    token: str,
+    home: Path,
+    name: str,
+    cpu_slots: int = 1,
+    stop_grace_s: float = 10,
+    labels: tuple[str, ...] = (),
+) -> None:
     """Be a worker until SIGTERM or SIGINT. Call it from the main thread. Raises ApiRefusedError for a wrong token."""
-    worker = Worker(api_url, token, home, name, cpu_slots, stop_grace_s)
+    worker = Worker(api_url, token, home, name, cpu_slots, stop_grace_s, labels)
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
     worker.run()
@@ -201,16 +222,17 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     settings = Settings()
-    name = f"{platform.node()}-{os.getpid()}"
     try:
-        run_worker(
-            settings.worker_api_url,
-            settings.api_token,
-            settings.home_dir,
-            name,
-            settings.cpu_slots,
-            settings.stop_grace_s,
-        )
+        with held_worker_name(settings.home_dir, settings.worker_name or platform.node()) as name:
+            run_worker(
+                settings.worker_api_url,
+                settings.api_token,
+                settings.home_dir,
+                name,
+                settings.cpu_slots,
+                settings.stop_grace_s,
+                tuple(filter(None, settings.worker_labels.split(","))),
+            )
     except ApiRefusedError as error:
         log.error("the API refused this worker: %s", error)
         return 1

@@ -22,6 +22,7 @@ class RunService:
         cursors: RunCursorStore,
         inputs: RunInputChecker,
         wake_ups: WakeUps,
+        waits_for: Callable[[Run], Reason | None],
         new_id: Callable[[], str],
         now: Callable[[], datetime],
     ) -> None:
@@ -29,6 +30,7 @@ class RunService:
         self._cursors = cursors
         self._inputs = inputs
         self._wake_ups = wake_ups
+        self._waits_for = waits_for
         self._new_id = new_id
         self._now = now
 
@@ -58,6 +60,8 @@ class RunService:
             train_run_id=request.train_run_id,
             weights=tuple(file.path for file in weights),
             seed=request.seed,
+            priority=request.priority,
+            labels=tuple(dict.fromkeys(request.labels)),
             created_at=pressed_at,
         )
         self._runs.insert(run, self._inputs.inputs(project, request, weights))
@@ -78,7 +82,8 @@ class RunService:
 
     def get(self, run_id: str) -> Run:
         """One run. Raises NotFoundError."""
-        return self._with_counts([self._runs.get(run_id)])[0]
+        run = self._with_counts([self._runs.get(run_id)])[0]
+        return run.model_copy(update={"waits_for": self._waits_for(run)}) if run.state == "queued" else run
 
     def runs(self, project_id: str | None, kind: RunKind | None, limit: int, before: str | None) -> list[Run]:
         """Runs, newest first; `before` is the id of the last run of the page above."""

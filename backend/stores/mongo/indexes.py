@@ -32,7 +32,8 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("created_at", DESCENDING)]),
     ],
     "runs": [
-        IndexModel([("state", ASCENDING), ("queued_at", ASCENDING)]),
+        # The order of claims; its first field also answers what is queued or active.
+        IndexModel([("state", ASCENDING), ("priority", DESCENDING), ("queue_rank", ASCENDING), ("number", ASCENDING)]),
         IndexModel([("project_id", ASCENDING), ("kind", ASCENDING), ("number", DESCENDING)]),
         IndexModel([("project_id", ASCENDING), ("number", DESCENDING)]),
         IndexModel([("number", DESCENDING)], unique=True),

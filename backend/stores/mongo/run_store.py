@@ -1,5 +1,6 @@
 """Runs: everything that is needed to repeat one, and its state. The only truth about what runs, waits or has ended."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,9 @@ from backend.stores.mongo.driver_errors import translates_driver_errors
 
 _NOT_LISTED = {"code": 0, "token_sha256": 0, "stdout_tail": 0}
 _NOT_IN_LISTS = _NOT_LISTED | {"stderr_tail": 0}
+
+# A rank is the moment of Start in Unix seconds until somebody moves the run.
+_CLAIM_ORDER = [("priority", DESCENDING), ("queue_rank", ASCENDING), ("number", ASCENDING)]
 
 
 @dataclass(frozen=True)
@@ -101,10 +105,19 @@ class RunStore:
         )
         return None if document is None else _from_document(document)
 
-    def claim(self, devices: Sequence[str], worker: str, token_sha256: str, now: datetime) -> Run | None:
-        """Hand the run that waits longest for one of `devices` to `worker`; None when nothing waits."""
+    def claim(
+        self, devices: Sequence[str], labels: Sequence[str], worker: str, token_sha256: str, now: datetime
+    ) -> Run | None:
+        """Hand the first run of the queue that fits to `worker`; None when none does.
+
+        It fits when it wants one of `devices` and no label that is not among `labels`.
+        """
         document = self._runs.find_one_and_update(
-            {"state": "queued", "device": {"$in": list(devices)}},
+            {
+                "state": "queued",
+                "device": {"$in": list(devices)},
+                "labels": {"$not": {"$elemMatch": {"$nin": list(labels)}}},
+            },
             {
                 "$set": {
                     "state": "starting",
@@ -116,11 +129,36 @@ class RunStore:
                 },
                 "$inc": {"claim_count": 1},
             },
-            sort=[("queued_at", ASCENDING)],
+            sort=_CLAIM_ORDER,
             projection=_NOT_LISTED,
             return_document=ReturnDocument.AFTER,
         )
         return None if document is None else _from_document(document)
+
+    def queued(self) -> list[Run]:
+        """All runs of the queue, in the order in which they are claimed."""
+        found = self._runs.find({"state": "queued"}, _NOT_IN_LISTS).sort(_CLAIM_ORDER)
+        return [_from_document(document) for document in found]
+
+    def active(self) -> list[Run]:
+        """Runs that occupy a slot of a worker, by number."""
+        query = {"state": {"$in": list(run_lifecycle.ACTIVE_STATES)}}
+        return [_from_document(document) for document in self._runs.find(query, _NOT_IN_LISTS).sort("number", 1)]
+
+    def used_slots(self, worker: str) -> Counter[str]:
+        """How many runs occupy each device of a worker."""
+        query = {"state": {"$in": list(run_lifecycle.ACTIVE_STATES)}, "worker": worker}
+        return Counter(document["device"] for document in self._runs.find(query, {"device": 1}))
+
+    def queue_ranks(self, priority: int) -> dict[str, float]:
+        """Run id -> rank of the queued runs of one priority, in the order of claims."""
+        found = self._runs.find({"state": "queued", "priority": priority}, {"queue_rank": 1}).sort(_CLAIM_ORDER)
+        return {document["_id"]: document["queue_rank"] for document in found}
+
+    def set_queue_place(self, run_id: str, priority: int, rank: float | None = None) -> bool:
+        """Give a queued run another place: a priority and, where given, a rank. False when it is not in the queue."""
+        changes = {"priority": priority} if rank is None else {"priority": priority, "queue_rank": rank}
+        return self._runs.update_one({"_id": run_id, "state": "queued"}, {"$set": changes}).matched_count == 1
 
     def set_heartbeat(self, run_id: str, now: datetime, tails: dict[str, str]) -> bool | None:
         """Renew the lease; the answer is whether a stop is requested, or None when the run is no longer active."""
@@ -196,7 +234,7 @@ class RunStore:
 
 
 def _to_document(run: Run, inputs: RunInputs) -> dict[str, Any]:
-    fields = run.model_dump(exclude={"id", "timings", "message_counts", "weights"})
+    fields = run.model_dump(exclude={"id", "timings", "message_counts", "weights", "waits_for"})
     return {
         "_id": run.id,
         **fields,
@@ -204,6 +242,7 @@ def _to_document(run: Run, inputs: RunInputs) -> dict[str, Any]:
         "code": list(inputs.code.items()),
         "weights": [{"path": weights.path, "sha256": weights.sha256} for weights in inputs.weights],
         "classes": list(inputs.classes),
+        "queue_rank": run.created_at.timestamp(),
         "stdout_tail": "",
         "progress_time": 0.0,
         "claim_count": 0,
@@ -228,7 +267,15 @@ def _from_document(document: dict[str, Any]) -> Run:
     )
 
 
-_PLAIN_FIELDS = Run.model_fields.keys() - {"id", "samples", "reason", "weights", "timings", "message_counts"}
+_PLAIN_FIELDS = Run.model_fields.keys() - {
+    "id",
+    "samples",
+    "reason",
+    "weights",
+    "timings",
+    "message_counts",
+    "waits_for",
+}
 
 
 def _seconds(start: datetime, end: datetime | None) -> float | None:

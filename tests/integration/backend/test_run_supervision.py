@@ -57,7 +57,7 @@ def run(api: TestClient, services: Services, supervision: RunSupervision) -> Ite
 
 
 def claimed(services: Services) -> str | None:
-    device = Device(name="cpu", title="CPU", worker="w")
+    device = Device(name="cpu", title="CPU", worker="w", slots=50)
     claim = services.run.workers.claim(ClaimRequest(worker="w", devices=(device,)))
     return None if claim is None else claim.run_id
 
