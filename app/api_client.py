@@ -25,7 +25,20 @@ from backend.contracts.datasets import (
     MarkupUpdate,
 )
 from backend.contracts.projects import FileText, Project, ProjectCreate, ProjectUpdate, Solution, SolutionCreate
-from backend.contracts.runs import Artifact, Device, Message, Metric, PointsReply, ResultPage, Run, RunCreate
+from backend.contracts.runs import (
+    Artifact,
+    Device,
+    Message,
+    Metric,
+    PointsReply,
+    PriorityUpdate,
+    QueuedRun,
+    QueueMove,
+    ResultPage,
+    Run,
+    RunCreate,
+    Worker,
+)
 
 DEFAULT_API_URL = "http://127.0.0.1:8600/api"
 UPLOAD_CHUNK_BYTES = 1 << 20
@@ -221,6 +234,36 @@ class Api:
     def log(self, run_id: str, stream: Literal["stdout", "stderr"]) -> str:
         """The run's output: its tail while running, all of it when final."""
         return self._send("GET", f"/runs/{_part(run_id)}/logs/{_part(stream)}").text
+
+    # --- queue and workers ---
+
+    def queue(self) -> list[QueuedRun]:
+        """Queued runs in the order of claims."""
+        return self._json("GET", "/queue", list[QueuedRun])
+
+    def set_priority(self, run_id: str, priority: int) -> None:
+        """Another priority of a queued run."""
+        self._json("PATCH", f"/runs/{_part(run_id)}/priority", list[QueuedRun], body=PriorityUpdate(priority=priority))
+
+    def move_run(self, run_id: str, move: QueueMove) -> None:
+        """Put a queued run beside another."""
+        self._json("POST", f"/runs/{_part(run_id)}/move", list[QueuedRun], body=move)
+
+    def workers(self) -> list[Worker]:
+        """Every worker with its devices and what runs on them."""
+        return self._json("GET", "/workers", list[Worker])
+
+    def drain_worker(self, name: str) -> None:
+        """Let a worker finish what it runs and take nothing new."""
+        self._send("POST", f"/workers/{_part(name)}/drain")
+
+    def undrain_worker(self, name: str) -> None:
+        """Let a worker take runs again."""
+        self._send("POST", f"/workers/{_part(name)}/undrain")
+
+    def remove_worker(self, name: str) -> None:
+        """Forget a worker that is away; refused (409) while it is alive or has runs."""
+        self._send("DELETE", f"/workers/{_part(name)}")
 
     # --- solutions ---
 

@@ -16,6 +16,7 @@ GROUPS: dict[str, tuple[tuple[str, str], ...]] = {
         ("training", ":material/model_training:"),
         ("testing", ":material/fact_check:"),
         ("results", ":material/image_search:"),
+        ("queue", ":material/low_priority:"),
     ),
     "data": (("datasets", ":material/photo_library:"), ("annotate", ":material/select_all:")),
     "code": (("projects", ":material/folder_code:"), ("solutions", ":material/inventory_2:")),

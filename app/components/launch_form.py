@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import navigation, session_keys
 from app.api_client import Api, api
-from app.components import parameter_form, picker, sample_picker
+from app.components import parameter_form, picker, queue_options, sample_picker
 from app.i18n import language, t
 from app.query import query_id
 from backend.contracts.datasets import Split
@@ -49,6 +49,7 @@ def show(kind: RunKind, project: Project) -> RunCreate | None:
         if dataset is not None:
             fields["split_roles"] = sample_picker.show_roles(dataset, _ROLES[kind], key)
         fields["seed"] = _seed(key)
+        fields.update(queue_options.show(client.workers(), key))
     parameters = project.parameters.train if kind == "train" else project.parameters.test
     fields["params"] = parameter_form.show(parameters, key)
     if not parameters:

@@ -1,29 +1,22 @@
-"""What a queued run waits for: a worker, a busy device, or the runs before it."""
+"""What a queued run waits for, as the backend says it: a worker, a busy device, or the runs before it."""
 
 import streamlit as st
 
-from app.api_client import api
-from app.i18n import count, t
-from backend.contracts.runs import FINAL_STATES, Run
-
-LISTED = 200
+from app import navigation
+from app.format import plain
+from app.i18n import render, render_hint, t
+from backend.contracts.base import Reason
+from backend.contracts.runs import Run
 
 
 def show(run: Run) -> None:
-    """One line while `run` has not been taken by a worker; nothing after."""
-    if run.state in ("created", "queued"):
-        st.caption(_sentence(run))
+    """One line and the way to the queue while `run` waits there; nothing after."""
+    if run.waits_for is not None:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.caption(plain(sentence(run.waits_for)), width="content")
+            navigation.link("queue", t("run.to_queue"))
 
 
-def _sentence(run: Run) -> str:
-    if run.device not in {device.name for device in api().devices()}:
-        return t("queue.no_worker", device=run.device)
-    others = [one for one in api().runs(limit=LISTED) if one.device == run.device and one.state not in FINAL_STATES]
-    busy = [one.number for one in others if one.state in ("starting", "running")]
-    before = sum(one.state in ("created", "queued") and one.number < run.number for one in others)
-    parts = []
-    if busy:
-        parts.append(t("queue.busy", device=run.device, numbers=", ".join(map(str, sorted(busy)))))
-    if before:
-        parts.append(count("queue.before", before))
-    return " ".join(parts) or t("queue.next")
+def sentence(reason: Reason) -> str:
+    """The reason and, where somebody has to do something, what."""
+    return " ".join(filter(None, [render(reason), render_hint(reason)]))

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.i18n import t
-from backend.contracts.runs import Run, RunState
+from backend.contracts.runs import Run, RunState, WorkerRun
 
 _LOOK: dict[RunState, tuple[str, str]] = {
     "created": ("gray", ":material/schedule:"),
@@ -28,6 +28,6 @@ def state_name(run: Run) -> str:
     return t("run.stopping") if run.is_stop_requested and run.state == "running" else t(f"run.state.{run.state}")
 
 
-def title(run: Run) -> str:
+def title(run: Run | WorkerRun) -> str:
     """`Training 12 · weld_defects`."""
     return t(f"run.title.{run.kind}", number=run.number, project=run.project_name)

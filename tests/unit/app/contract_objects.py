@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from backend.contracts.base import Reason
 from backend.contracts.datasets import Dataset, DatasetVersion, SplitCounts
 from backend.contracts.parameters import Parameter, ParameterSchema
 from backend.contracts.projects import Code, CodeFile, Project
-from backend.contracts.runs import Run, RunTimings, Sample, Series
+from backend.contracts.runs import Device, QueuedRun, Run, RunTimings, Sample, Series, Worker, WorkerRun
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 SPLITS = {
@@ -78,6 +79,34 @@ def run(**fields: Any) -> Run:
         "timings": RunTimings(queue_s=0.4, first_line_s=2.1, total_s=95),
     }
     return Run(**{**defaults, **fields})
+
+
+def queued(position: int, reason: Reason, **fields: Any) -> QueuedRun:
+    """A run in the queue."""
+    waiting = {"state": "queued", "progress": 0, "worker": "", "started_at": None, "finished_at": None}
+    return QueuedRun(run=run(**{**waiting, **fields}), position=position, waits_for=reason)
+
+
+def worker(**fields: Any) -> Worker:
+    """A live worker with one CPU slot and a card, on which run 1 computes."""
+    name = fields.get("name", "lab")
+    busy = {
+        name: getattr(run(state="running", progress=42), name) for name in WorkerRun.model_fields if name != "device"
+    }
+    defaults = {
+        "name": name,
+        "labels": ("gpu",),
+        "devices": (
+            Device(name="cpu", title="CPU", worker=name, slots=2),
+            Device(name="cuda:0", title="NVIDIA T4", worker=name),
+        ),
+        "used": {"cuda:0": 1},
+        "runs": (WorkerRun(**busy, device="cuda:0"),),
+        "is_alive": True,
+        "is_draining": False,
+        "last_seen": NOW,
+    }
+    return Worker(**{**defaults, **fields})
 
 
 def series(name: str, values: list[float | None]) -> Series:

@@ -19,7 +19,19 @@ from pydantic import TypeAdapter
 from backend.contracts.base import ErrorReply
 from backend.contracts.datasets import Dataset, DatasetItem, DatasetVersion, ItemPage, ItemRevision
 from backend.contracts.projects import FileText, Project, Solution
-from backend.contracts.runs import Artifact, Device, Message, Metric, PointsReply, Result, ResultPage, Run, RunCreate
+from backend.contracts.runs import (
+    Artifact,
+    Device,
+    Message,
+    Metric,
+    PointsReply,
+    QueuedRun,
+    Result,
+    ResultPage,
+    Run,
+    RunCreate,
+    Worker,
+)
 
 TOKEN = "contract-server-token"
 
@@ -43,6 +55,8 @@ class World:
     logs: dict[tuple[str, str], str] = field(default_factory=dict)
     solutions: dict[str, Solution] = field(default_factory=dict)
     devices: list[Device] = field(default_factory=lambda: [Device(name="cpu", title="CPU", worker="w1")])
+    workers: list[Worker] = field(default_factory=list)
+    queue: list[QueuedRun] = field(default_factory=list)
     objects: dict[str, tuple[bytes, str]] = field(default_factory=dict)
     failures: dict[tuple[str, str], tuple[int, ErrorReply]] = field(default_factory=dict)
     created: dict[str, Any] = field(default_factory=dict)
@@ -78,6 +92,7 @@ def create_app(world: World) -> FastAPI:
 
     _add_fixed_routes(app, world)
     _add_run_routes(app, world)
+    _add_queue_routes(app, world)
 
     @app.api_route("/api/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
     def other(path: str, request: Request) -> Response:
@@ -96,8 +111,8 @@ def _add_fixed_routes(app: FastAPI, world: World) -> None:
 
     @app.get("/api/{noun}", response_model=None)
     def collection(noun: str, request: Request) -> Response:
-        if noun == "devices":
-            return _json(world.devices)
+        if noun in ("devices", "workers", "queue"):
+            return _json(getattr(world, noun))
         if noun == "runs":
             return _json(_filtered_runs(world, request.query_params))
         if noun in ("datasets", "projects", "solutions"):
@@ -143,6 +158,21 @@ def _add_fixed_routes(app: FastAPI, world: World) -> None:
     def one(noun: str, key: str) -> Response:
         found = getattr(world, noun, {}).get(key)
         return _missing(f"{noun.removesuffix('s')}_not_found", id=key) if found is None else _json(found)
+
+
+def _add_queue_routes(app: FastAPI, world: World) -> None:
+    @app.patch("/api/runs/{run}/priority")
+    @app.post("/api/runs/{run}/move")
+    def reorder(run: str) -> Response:
+        return _json(world.queue)
+
+    @app.post("/api/workers/{name}/{verb}")
+    def drain(name: str, verb: str) -> Response:
+        return _json(next(worker for worker in world.workers if worker.name == name))
+
+    @app.delete("/api/workers/{name}")
+    def remove(name: str) -> Response:
+        return Response(status_code=204)
 
 
 def _add_run_routes(app: FastAPI, world: World) -> None:

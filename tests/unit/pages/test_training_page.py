@@ -67,21 +67,13 @@ def test_the_label_of_a_run_follows_its_state(world, open_page):
     assert "finished" in run_box(page.run()).value_label
 
 
-def test_a_queued_run_says_what_it_waits_for(world, open_page):
+def test_a_queued_run_says_what_it_waits_for_and_leads_to_the_queue(world, open_page):
     add_project(world)
-    world.runs["r1"] = contract_objects.run(id="r1", number=1, state="running")
-    world.runs["r2"] = contract_objects.run(id="r2", number=2, state="queued")
-    world.runs["r3"] = contract_objects.run(id="r3", number=3, state="queued", started_at=None)
-    text = shown_text(open_page("training", run="r3"))
-    assert "Waiting for the device cpu, busy with run 1. 1 run is ahead in the queue." in text
-    world.devices.clear()
-    assert "Waiting for a worker" in shown_text(open_page("training", run="r3"))
-
-
-def test_a_queued_run_with_a_free_device_is_next(world, open_page):
-    add_project(world)
-    world.runs["r3"] = contract_objects.run(id="r3", number=3, state="queued", started_at=None)
-    assert "Next in the queue" in shown_text(open_page("training", run="r3"))
+    busy = Reason(code="waits_busy", params={"device": "cpu", "runs": "1", "ahead": 1})
+    world.runs["r3"] = contract_objects.queued(2, busy, id="r3", waits_for=busy).run
+    page = open_page("training", run="r3")
+    assert "cpu is busy with runs 1; 1 ahead in the queue." in shown_text(page)
+    assert "To the queue" in [link.proto.label for link in page.get("page_link")]
 
 
 def test_a_failed_run_is_not_offered_for_testing(world, open_page):
