@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: start test check fix bench stop install demo-weld
+.PHONY: start test check fix bench stop install bench-logging demo-weld
 
 start: install            ## set everything up and start the workstation; Ctrl-C stops it
 	@$(BIN)/arm up
@@ -37,6 +37,10 @@ fix: install
 
 bench: install            ## every benchmark, each comparable to its peers
 	@$(BIN)/python -m benchmarks
+
+bench-logging: install    ## a point's cost beside TensorBoard, MLflow, Aim, W&B, ClearML and trackio
+	@$(BIN)/python -m benchmarks.bench_logging
+	@$(BIN)/python -m benchmarks.logging_peers
 
 demo-weld: install        ## import the real weld data, train, test, print mAP
 	@$(BIN)/python -m benchmarks.demo_weld $(ARGS)
