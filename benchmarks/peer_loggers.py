@@ -91,15 +91,6 @@ def open_aim(folder: Path) -> tuple[Log, Close]:
     return (lambda value, i: run.track(value, name="loss", step=i)), run.close
 
 
-def count_aim(folder: Path) -> int:
-    from aim import Run
-    from aim.storage.context import Context
-
-    run = Run((folder / "hash").read_text(), repo=str(folder), read_only=True)
-    metric = run.get_metric("loss", Context({}))
-    return 0 if metric is None else len(metric.values.sparse_numpy()[0])
-
-
 def open_wandb(folder: Path) -> tuple[Log, Close]:
     import wandb
 
@@ -192,7 +183,6 @@ COUNT: dict[str, Callable[[Path], int]] = {
     "TensorBoard": count_tensorboard,
     "MLflow plain": count_mlflow,
     "MLflow batched": count_mlflow,
-    "aim": count_aim,
     "wandb": count_wandb,
     "clearml": count_clearml,
     "trackio": count_trackio,
