@@ -91,7 +91,10 @@ def _dumped(value: Any) -> str:
 def _link_or_copy(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
-    except OSError:  # another disk, or a file system without links
+    except OSError:  # another disk, a file system without links, or inputs that the workstation keeps read-only
+        if source.stat().st_dev == target.parent.stat().st_dev:
+            target.symlink_to(os.path.relpath(source, target.parent))
+            return
         import shutil
 
         shutil.copyfile(source, target)

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,7 @@ import psutil
 from backend.domain.errors import ArmError
 from backend.embedded.binaries import find_mongod, find_redis
 from backend.embedded.ports import is_free
+from backend.runs.launchers.bubblewrap import bubblewrap_fault
 from backend.settings import Settings
 
 Verdict = Literal["ok", "note", "missing"]
@@ -41,7 +43,7 @@ def examine(settings: Settings) -> list[Finding]:
         _port(settings, "ui"),
         _port(settings, "api"),
         _gpu(),
-        _program("bubblewrap", "bwrap"),
+        _bubblewrap(),
     ]
 
 
@@ -114,6 +116,11 @@ def _gpu() -> Finding:
     return Finding("gpu", "ok" if answer.returncode == 0 else "note", answer.stdout.strip() or answer.stderr.strip())
 
 
-def _program(topic: str, name: str) -> Finding:
-    path = shutil.which(name)
-    return Finding(topic, "ok" if path else "note", path or "–")
+def _bubblewrap() -> Finding:
+    with tempfile.TemporaryDirectory(prefix="arm-doctor-") as folder:
+        fault = bubblewrap_fault(Path(folder))
+    if fault is not None:
+        return Finding("bubblewrap", "note", fault)
+    return Finding(
+        "bubblewrap", "ok", subprocess.run(["bwrap", "--version"], capture_output=True, text=True).stdout.strip()
+    )

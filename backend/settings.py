@@ -1,6 +1,7 @@
 """Reads the environment. Nothing else in the backend does."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, computed_field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -34,6 +35,10 @@ class Settings(BaseSettings):
     lease_s: float = Field(default=30, description="a run whose agent was silent for so long is lost, s")
     stop_grace_s: float = Field(default=10, description="between SIGTERM and SIGKILL, s")
     cpu_slots: int = Field(default=1, ge=1, description="runs that a worker computes on its CPU at a time")
+    isolation: Literal["auto", "bubblewrap", "process"] = Field(
+        default="auto", description="how scripts are kept apart: auto is bubblewrap where it works; both are demands"
+    )
+    allow_network: bool = Field(default=False, description="whether runs that ask for the network get it")
 
     worker_name: str | None = Field(
         default=None, pattern=r"^[A-Za-z0-9._-]{1,64}$", description="name of a worker; the machine's where not given"

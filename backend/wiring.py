@@ -224,7 +224,7 @@ def _run_services(
     wake_ups = WakeUps(connections.redis)
     workers = WorkerService(runs, WorkerStore(database), wake_ups, utc_now)
     queue = RunQueueService(runs, workers.workers)
-    checker = RunInputChecker(projects, datasets, runs, artifacts, workers.devices)
+    checker = RunInputChecker(projects, datasets, runs, artifacts, workers.devices, settings.allow_network)
     run_service = RunService(runs, cursors, checker, wake_ups, queue.waits_for, new_id, utc_now)
     own_messages = OwnMessages(messages, cursors, utc_now)
     samples = RunSamples(runs, datasets)

@@ -1,4 +1,4 @@
-"""What a project starts: launch files, arguments, device."""
+"""What a project starts: launch files, arguments, device, network."""
 
 import streamlit as st
 
@@ -59,6 +59,9 @@ def show(project: Project) -> None:
         with right:
             test_file = file_box(t("projects.test_file"), paths, project.test_file, f"test_file_{state}")
             device = device_box(project.device, f"device_{state}")
+        network = st.checkbox(
+            t("projects.network"), value=project.network, key=f"network_{state}", help=t("projects.network_help")
+        )
         name = st.text_input(t("projects.name"), value=project.name, key=f"name_{state}", max_chars=200)
         description = st.text_area(t("projects.description"), value=project.description, key=f"about_{state}")
         is_pressed = st.form_submit_button(
@@ -73,6 +76,7 @@ def show(project: Project) -> None:
                 test_file=test_file,
                 arguments=arguments,
                 device=device,
+                network=network,
             )
             api().update_project(project.id, update)
             st.toast(t("projects.saved"), icon=":material/check_circle:")

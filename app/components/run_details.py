@@ -54,9 +54,15 @@ def _identity(run: Run) -> list[tuple[str, object]]:
         (t("details.seed"), "–" if run.seed is None else run.seed),
         (t("details.code"), run.code_sha256),
         *[(t("details.weights"), sha256) for sha256 in run.weights],
-        (t("details.isolation"), run.isolation or "–"),
+        (t("details.isolation"), t(f"isolation.{run.isolation}") if run.isolation else "–"),
+        (t("details.network"), t(f"network.{_network(run)}")),
         (t("details.exit_code"), "–" if run.exit_code is None else run.exit_code),
     ]
+
+
+def _network(run: Run) -> str:
+    """A plain process is not kept from the network, whatever its run asks for."""
+    return "open" if run.network or run.isolation == "process" else "closed"
 
 
 def _timings(run: Run) -> list[tuple[str, object]]:

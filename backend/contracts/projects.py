@@ -24,7 +24,10 @@ class Code(Contract):
 
 
 class Project(Contract):
-    """A working copy. `train_file` and `test_file` are paths in `code`, empty until chosen."""
+    """A working copy. `train_file` and `test_file` are paths in `code`, empty until chosen.
+
+    `network`: its scripts ask for the network.
+    """
 
     id: str
     name: str
@@ -34,6 +37,7 @@ class Project(Contract):
     test_file: str = ""
     arguments: str = ""
     device: str = "cpu"
+    network: bool = False
     parameters: ParameterSchema = ParameterSchema()
     created_at: datetime
     updated_at: datetime
@@ -55,6 +59,7 @@ class ProjectUpdate(Contract):
     test_file: str | None = None
     arguments: str | None = None
     device: str | None = None
+    network: bool | None = None
     parameters: ParameterSchema | None = None
 
 

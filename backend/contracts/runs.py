@@ -37,6 +37,7 @@ class RunCreate(Contract):
     `dataset_version` None freezes the dataset's current state first. Values missing in `params` take defaults.
 
     `train_run_id` (for kind `test`) names the training run whose weights are tested.
+    `network` None takes the project's; True is refused unless the administrator allows it (ARM_ALLOW_NETWORK).
     `split_roles` says which split plays which role; absent roles play themselves.
     """
 
@@ -53,6 +54,7 @@ class RunCreate(Contract):
     priority: Priority = 0
     labels: Annotated[tuple[Label, ...], Field(max_length=16)] = ()
     """only a worker that carries all of them takes the run"""
+    network: bool | None = None
 
 
 class RunTimings(Contract):
@@ -92,6 +94,7 @@ class Run(Contract):
     exit_code: int | None = None
     stderr_tail: str = ""
     worker: str = ""
+    network: bool = False
     isolation: str = ""
     is_stop_requested: bool = False
     priority: int = 0

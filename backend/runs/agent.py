@@ -18,7 +18,8 @@ from backend.domain.errors import InvalidInputError
 from backend.runs.api_connection import AgentApi, ApiAwayError, ApiConnection, ApiRefusedError
 from backend.runs.heart import Heart, tail_text
 from backend.runs.launchers.base import LaunchRequest
-from backend.runs.launchers.local import LocalLauncher, LocalScript, stop_script
+from backend.runs.launchers.choice import LaunchRules, launcher
+from backend.runs.launchers.local import LocalScript, stop_script
 from backend.runs.object_cache import BrokenObjectError, ObjectCache
 from backend.runs.outcome import StopCause, failed, outcome
 from backend.runs.preparation import PreparationStoppedError, prepare
@@ -30,6 +31,10 @@ WATCH_S = 0.1
 log = logging.getLogger(__name__)
 
 
+class NetworkNotAllowedError(Exception):
+    """The run asks for the network, which the administrator of this machine does not give."""
+
+
 class AgentJob(Contract):
     """What a worker hands to an agent."""
 
@@ -39,6 +44,7 @@ class AgentJob(Contract):
     home: Path
     python: str = sys.executable
     stop_grace_s: float = 10
+    rules: LaunchRules = LaunchRules()
 
 
 class Agent:
@@ -50,7 +56,7 @@ class Agent:
         self._connection = ApiConnection(job.api_url, job.token, self._keep_trying)
         self._api = AgentApi(self._connection, job.run_id)
         self._cache = ObjectCache(job.home / "cache" / "objects", self._connection)
-        self._launcher = LocalLauncher()
+        self._launcher = launcher(job.rules.isolation, job.home)
         self._should_stop = threading.Event()
         self._stop_cause: StopCause = "stopped_by_user"
         self._refusal: ApiRefusedError | None = None
@@ -99,6 +105,8 @@ class Agent:
             return failed("inputs_missing", detail=str(error))
         except ValueError as error:
             return failed("arguments_unreadable", detail=str(error))
+        except NetworkNotAllowedError:
+            return failed("network_not_allowed")
         except OSError as error:
             return failed("start_failed", detail=str(error))
         self._is_started = True
@@ -118,12 +126,15 @@ class Agent:
 
     def _start_script(self) -> LocalScript:
         spec = prepare(self._api, self._folder, self._cache, self._should_stop.is_set)
+        if spec.run.network and not self._job.rules.allow_network:
+            raise NetworkNotAllowedError
         request = LaunchRequest(
             folder=self._folder,
             python=self._job.python,
             entry_file=spec.run.entry_file,
             arguments=spec.run.arguments,
             device=spec.run.device,
+            network=spec.run.network,
         )
         plan = self._launcher.plan(request)
         if self._should_stop.is_set():

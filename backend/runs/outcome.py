@@ -12,6 +12,7 @@ TRACEBACK = "Traceback (most recent call last):"
 _EXCEPTION_LINE = re.compile(r"[A-Za-z_][\w.]*(: .*)?")
 _SYNTAX_ERROR_LINE = re.compile(r"^(SyntaxError|IndentationError|TabError): .*$(?=\s*\Z)", re.MULTILINE)
 MAX_ERROR_CHARS = 500
+SANDBOX_COMPLAINT = "bwrap: "
 
 
 def outcome(exit_code: int, stop_cause: StopCause | None, stderr_tail: str) -> RunFinished:
@@ -35,6 +36,8 @@ def failed(code: str, **params: object) -> RunFinished:
 def _failure(exit_code: int, stderr_tail: str) -> Reason:
     if exit_code < 0:
         return Reason(code="script_killed", params={"signal": signal_name(-exit_code)})
+    if exit_code == 1 and stderr_tail.startswith(SANDBOX_COMPLAINT):
+        return Reason(code="start_failed", params={"detail": stderr_tail.strip()[:MAX_ERROR_CHARS]})
     error = last_exception(stderr_tail)
     if error is not None:
         return Reason(code="script_failed", params={"error": error, "exit_code": exit_code})

@@ -23,6 +23,7 @@ from backend.runs.agent import AgentJob
 from backend.runs.api_connection import AgentApi, ApiAwayError, ApiConnection, ApiRefusedError
 from backend.runs.devices import find_devices
 from backend.runs.heart import tail_text
+from backend.runs.launchers.choice import IsolationMissingError, LaunchRules, choose_isolation
 from backend.runs.outcome import signal_name
 from backend.runs.process_tree import adopt_orphans, collect_orphans, end_descendants
 from backend.runs.run_folder import RunFolder
@@ -63,6 +64,7 @@ class Worker:
         cpu_slots: int,
         stop_grace_s: float,
         labels: tuple[str, ...] = (),
+        rules: LaunchRules | None = None,
     ) -> None:
         self._api_url = api_url
         self._api = ApiConnection(api_url, token)
@@ -72,6 +74,7 @@ class Worker:
         self._labels = labels
         self._devices = find_devices(name, cpu_slots)
         self._slots = Counter({device.name: device.slots for device in self._devices})
+        self._rules = rules or LaunchRules()
         self._agents: list[RunningAgent] = []
         self._spare: subprocess.Popen[str] | None = None
         self._renewed_at = 0.0
@@ -131,6 +134,7 @@ class Worker:
             token=claim.token,
             home=self._home,
             stop_grace_s=self._stop_grace_s,
+            rules=self._rules,
         )
         assert process.stdin is not None
         with process.stdin as stdin:
@@ -201,6 +205,14 @@ class Worker:
                 log.warning("run %s: its agent has not reported yet", agent.claim.run_id)
 
 
+def launch_rules(settings: Settings) -> LaunchRules:
+    """What this machine's administrator decided, bubblewrap tried out. Raises IsolationMissingError."""
+    isolation, fault = choose_isolation(settings.isolation, settings.home_dir)
+    if fault is not None:
+        log.warning("scripts run without isolation: %s", fault)
+    return LaunchRules(isolation=isolation, allow_network=settings.allow_network)
+
+
 def run_worker(
     api_url: str,
     token: str,
@@ -209,9 +221,10 @@ def run_worker(
     cpu_slots: int = 1,
     stop_grace_s: float = 10,
     labels: tuple[str, ...] = (),
+    rules: LaunchRules | None = None,
 ) -> None:
     """Be a worker until SIGTERM or SIGINT. Call it from the main thread. Raises ApiRefusedError for a wrong token."""
-    worker = Worker(api_url, token, home, name, cpu_slots, stop_grace_s, labels)
+    worker = Worker(api_url, token, home, name, cpu_slots, stop_grace_s, labels, rules)
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
     worker.run()
@@ -232,9 +245,13 @@ def main() -> int:
                 settings.cpu_slots,
                 settings.stop_grace_s,
                 tuple(filter(None, settings.worker_labels.split(","))),
+                launch_rules(settings),
             )
     except ApiRefusedError as error:
         log.error("the API refused this worker: %s", error)
+        return 1
+    except IsolationMissingError as error:
+        log.error("ARM_ISOLATION=bubblewrap, and bubblewrap does not work here: %s", error)
         return 1
     return 0
 

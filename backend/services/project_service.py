@@ -207,7 +207,7 @@ def _checked_fields(code: Code, fields: dict[str, Any]) -> dict[str, Any]:
             checked[field] = checked_arguments(value)
         elif field == "device":
             checked[field] = checked_device(value)
-        else:
+        elif field != "network":
             checked[field] = checked_text(field, value, MAX_DESCRIPTION)
     return checked
 

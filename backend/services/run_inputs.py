@@ -51,12 +51,14 @@ class RunInputChecker:
         runs: RunStore,
         artifacts: ArtifactStore,
         live_devices: Callable[[], list[Device]],
+        allow_network: bool = False,
     ) -> None:
         self._projects = projects
         self._datasets = datasets
         self._runs = runs
         self._artifacts = artifacts
         self._live_devices = live_devices
+        self._allow_network = allow_network
 
     def project(self, request: RunCreate) -> tuple[Project, str]:
         """The project and its launch file for this kind of run."""
@@ -83,6 +85,13 @@ class RunInputChecker:
             if request.device not in offered:
                 raise InvalidInputError("device_unknown", device=request.device[:80], offered=", ".join(offered))
         return request.device
+
+    def network(self, project: Project, request: RunCreate) -> bool:
+        """Whether the script asks for the network. Raises InvalidInputError when nobody gets it."""
+        is_wanted = project.network if request.network is None else request.network
+        if is_wanted and not self._allow_network:
+            raise InvalidInputError("network_not_allowed")
+        return is_wanted
 
     def weights(self, project: Project, request: RunCreate) -> tuple[WeightsFile, ...]:
         """Weights of the training run that a test run names, the preferred file first."""

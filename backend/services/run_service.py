@@ -42,7 +42,7 @@ class RunService:
         pressed_at = self._now()
         project, entry_file = self._inputs.project(request)
         params, device = self._inputs.params(project, request), self._inputs.device(request)
-        weights = self._inputs.weights(project, request)
+        weights, network = self._inputs.weights(project, request), self._inputs.network(project, request)
         samples = self._inputs.samples(request)
         run = Run(
             id=self._new_id(),
@@ -62,6 +62,7 @@ class RunService:
             seed=request.seed,
             priority=request.priority,
             labels=tuple(dict.fromkeys(request.labels)),
+            network=network,
             created_at=pressed_at,
         )
         self._runs.insert(run, self._inputs.inputs(project, request, weights))

@@ -22,13 +22,17 @@ ALLOWED_PREFIXES = ("LC_", "CUDA_", "NCCL_", "CUDNN_")
 
 @dataclass(frozen=True)
 class LaunchRequest:
-    """What is to be started: a file of the run's code, its arguments as one string, and the device it may see."""
+    """What is to be started: a file of the run's code, its arguments as one string, and the device it may see.
+
+    `network` opens the machine's network, its loopback services included; it matters only to isolating launchers.
+    """
 
     folder: RunFolder
     python: str
     entry_file: str
     arguments: str
     device: str
+    network: bool = False
 
 
 @dataclass(frozen=True)

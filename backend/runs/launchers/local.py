@@ -1,4 +1,4 @@
-"""Starts a script as a process of this machine, in a session of its own. No isolation beyond the process yet."""
+"""Starts a script as a process of this machine, in a session of its own, isolated by nothing else."""
 
 import os
 import signal
@@ -54,6 +54,7 @@ class LocalLauncher:
     """One process tree per launcher: use it from the main thread of a process that does nothing else (the agent)."""
 
     isolation = "process"
+    script_type = LocalScript
 
     def plan(self, request: LaunchRequest) -> LaunchPlan:
         """What `start` would execute. Raises ValueError when the arguments can not be split."""
@@ -79,7 +80,7 @@ class LocalLauncher:
                 start_new_session=True,
                 preexec_fn=die_with_parent(os.getpid()),
             )
-        return LocalScript(process)
+        return self.script_type(process)
 
 
 def stop_script(script: LocalScript, grace_s: float) -> int:

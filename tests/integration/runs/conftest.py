@@ -16,8 +16,10 @@ def live(
     servers: Servers, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[LiveWorkstation]:
     name = re.sub(r"\W", "_", request.module.__name__)[-30:]
-    database = f"live_{name}_{os.getpid()}"
-    with LiveWorkstation(servers, tmp_path_factory.mktemp("live"), database, ARM_CPU_SLOTS="2") as workstation:
+    isolation = getattr(request, "param", "auto")
+    database = f"live_{name}_{isolation}_{os.getpid()}"
+    variables = {"ARM_CPU_SLOTS": "2", "ARM_ISOLATION": isolation}
+    with LiveWorkstation(servers, tmp_path_factory.mktemp("live"), database, **variables) as workstation:
         yield workstation
     with pymongo.MongoClient[dict[str, object]](servers.mongo_url) as client:
         client.drop_database(database)

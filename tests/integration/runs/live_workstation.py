@@ -149,18 +149,23 @@ class LiveWorkstation:
         return self.until(lambda: next(iter(self.pids(run)), None))
 
     def pids(self, run: Run) -> list[int]:
-        """Living processes that carry the run folder in their environment, the oldest first."""
+        """Living processes that carry the run folder in their environment, the oldest first; not bubblewrap's own."""
         marker = f"ARM_RUN_DIR={self.folder(run)}".encode()
         found = []
         for process in psutil.process_iter():
             try:
-                if process.status() != psutil.STATUS_ZOMBIE and marker in Path(
-                    f"/proc/{process.pid}/environ"
-                ).read_bytes().split(b"\0"):
+                if process.status() == psutil.STATUS_ZOMBIE or process.name() in ("bwrap", "env"):
+                    continue
+                if marker in Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0"):
                     found.append((process.create_time(), process.pid))
             except (psutil.NoSuchProcess, OSError):
                 continue
         return [pid for _, pid in sorted(found)]
+
+    def agent(self, run: Run) -> psutil.Process:
+        """The agent of a running script."""
+        parents = psutil.Process(self.script_pid(run)).parents()
+        return next(parent for parent in parents if "backend.runs.agent" in parent.cmdline())
 
     def ok(self, method: str, path: str, **options: Any) -> Any:
         response = self.client.request(method, path, **options)

@@ -4,11 +4,13 @@ import os
 import signal
 import time
 
-import psutil
 import pytest
 
 from backend.contracts.runs import Run
 from tests.integration.runs.live_workstation import LiveWorkstation, kill
+
+# Both ways to keep scripts apart end runs by themselves, each with another parent of the script.
+pytestmark = pytest.mark.parametrize("live", ["auto", "process"], indirect=True)
 
 POINTS_THEN_WAIT = """
 for i in range(2000):
@@ -138,9 +140,7 @@ def test_a_queued_run_is_stopped_at_once(live: LiveWorkstation) -> None:
 def test_a_killed_agent_takes_its_script_along_and_the_run_is_lost(live: LiveWorkstation) -> None:
     run = live.start_run(live.project(STUBBORN_FAMILY))
     wait_until_written(live, run)
-    agent = psutil.Process(live.script_pid(run)).parent()
-    assert agent is not None and "backend.runs.agent" in agent.cmdline()
-    agent.kill()
+    live.agent(run).kill()
     ended = live.until_final(run, patience_s=20)
     assert ended.reason and (ended.state, ended.reason.code) == ("lost", "agent_died")
     live.until(lambda: not live.pids(run), 10)
