@@ -17,6 +17,11 @@ SYSTEM_FILES = (
     *("/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/ca-certificates", "/etc/pki/tls/certs", "/etc/pki/ca-trust"),
     *("/sys/devices/system/cpu", "/sys/devices/system/node"),
 )
+# A script of root's is still user 0 to the kernel, which asks only for that number before it changes a setting: without
+# these mounts it could name a program in core_pattern that the machine's real root would run.
+KERNEL_SETTINGS = tuple(
+    f"/proc/{name}" for name in ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi", "tty", "driver", "mtrr")
+)
 NETWORK_FILES = ("/etc/hosts", "/etc/resolv.conf")
 CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 SDK_PACKAGES = ("PlatformAPI", "atp", "plat")
@@ -45,7 +50,9 @@ def view(folder: RunFolder, etc_dir: Path, is_network_open: bool, is_cuda: bool,
     return [
         *_system(),
         *_names(etc_dir, is_network_open),
-        *("--proc", "/proc", "--dev", "/dev"),
+        *("--proc", "/proc"),
+        *_read_only(KERNEL_SETTINGS),
+        *("--dev", "/dev"),
         *(_cards() if is_cuda else ()),
         *("--size", str(TMP_BYTES), "--perms", "1777", "--tmpfs", "/tmp"),
         *_read_only(path for name in CERTIFICATE_VARIABLES if (path := env.get(name))),
