@@ -46,3 +46,9 @@ def test_a_signal_has_its_name_and_stop_comes_before_everything() -> None:
 
 def test_a_traceback_that_did_not_kill_is_no_failure() -> None:
     assert outcome(0, None, CHAIN).state == "finished"
+
+
+def test_a_sandbox_that_could_not_be_built_is_not_the_script_s_fault() -> None:
+    reason = outcome(1, None, "bwrap: Can't find source path /x: No such file or directory\n").reason
+    assert reason.code == "start_failed" and "/x" in reason.params["detail"]
+    assert outcome(1, None, "x\nbwrap: said the script\n").reason.code == "script_exit_code"
