@@ -5,6 +5,7 @@ The first line comes after the script's imports in both cases; each round does b
 
 import io
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -33,8 +34,15 @@ FIRST_LINE = "print(repr(time.time()), flush=True)\n"
 
 
 def main() -> None:
-    """Print both medians and their difference and ratio for each script."""
-    with workstation() as client:
+    """Print both medians and their difference and ratio for each script and each kind of isolation."""
+    for isolation in ("bubblewrap", "process") if shutil.which("bwrap") else ("process",):
+        print(isolation)
+        report(isolation)
+
+
+def report(isolation: str) -> None:
+    """The lines of one kind of isolation."""
+    with workstation(isolation) as client:
         for name, (imports, rounds) in SCRIPTS.items():
             plain, started = measure(client, imports + FIRST_LINE, rounds)
             a, b = statistics.median(plain), statistics.median(started)
@@ -92,14 +100,14 @@ def answer(response: httpx.Response) -> Any:
 
 
 @contextmanager
-def workstation() -> Iterator[httpx.Client]:
+def workstation(isolation: str) -> Iterator[httpx.Client]:
     """Embedded servers, the API and one worker, gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="arm-bench-") as folder:
         home, port = Path(folder), free_port()
         servers = start_servers(home)
         url = f"http://127.0.0.1:{port}/api"
         env = {key: value for key, value in os.environ.items() if not key.startswith("ARM_")}
-        env |= {"ARM_HOME": folder, "ARM_API_TOKEN": TOKEN, "ARM_API_URL": url}
+        env |= {"ARM_HOME": folder, "ARM_API_TOKEN": TOKEN, "ARM_API_URL": url, "ARM_ISOLATION": isolation}
         stores = {"ARM_MONGO_URL": servers.mongo_url, "ARM_REDIS_URL": servers.redis_url}
         uvicorn = ["-m", "uvicorn", "--factory", "backend.main:app_from_environment", "--port", str(port)]
         processes = [
