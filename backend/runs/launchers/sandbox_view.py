@@ -10,7 +10,8 @@ from pathlib import Path
 from backend.runs.run_folder import RunFolder
 
 SYSTEM_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-# Only what libraries look up, for each mount costs about 1 ms of the start. /etc as a whole holds keys and password hashes, which root's scripts could read.
+# Only what libraries look up, for each mount costs about 1 ms of the start. /etc as a whole holds keys and password
+# hashes, which root's scripts could read.
 SYSTEM_FILES = (
     *("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime"),
     *("/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/ca-certificates", "/etc/pki/tls/certs", "/etc/pki/ca-trust"),
