@@ -158,7 +158,7 @@ time.sleep(600)
 """
     run = live.start_run(live.project(script))
     live.until_point(run, 0)
-    agent = psutil.Process(live.script_pid(run)).parent()
+    agent = live.agent(run)
     assert agent is not None
     agent.suspend()  # Nothing can be sent between here and its death.
     (live.folder(run) / "go").touch()

@@ -1,9 +1,13 @@
 """Scripts that damage their own run folder: the run still ends as it should, keeps what is sound, and says the rest."""
 
 import psutil
+import pytest
 
 from backend.contracts.runs import Run
 from tests.integration.runs.live_workstation import LiveWorkstation
+
+# Inside bubblewrap most of this is impossible (test_isolation); the agent has to stand it where there is none.
+pytestmark = pytest.mark.parametrize("live", ["process"], indirect=True)
 
 
 def warnings(live: LiveWorkstation, run: Run) -> list[str]:
