@@ -13,15 +13,17 @@ from pathlib import Path
 
 from app.api_client import Api
 from backend.contracts.projects import ProjectCreate
-from backend.contracts.runs import FINAL_STATES, Run, RunCreate
+from backend.contracts.runs import FINAL_STATES, RunCreate
 from benchmarks.own_workstation import workstation
 
 RUNS = int(os.environ.get("ARM_BENCH_RUNS", "50"))
 POINTS_A_SECOND = 100
 SECONDS = 30
 SCRIPT = f"""
-import time
+import os, pathlib, time
 import PlatformAPI
+while not (pathlib.Path(os.environ["ARM_RUN_DIR"]) / "go").exists():
+    time.sleep(0.2)
 graph = PlatformAPI.get_train_graph_logger()
 started = time.monotonic()
 for i in range({POINTS_A_SECOND * SECONDS}):
@@ -41,36 +43,46 @@ def main() -> None:
         project = api.upload_code(project.id, archive)
         started = time.monotonic()
         runs = [api.start_run(RunCreate(project_id=project.id, kind="train")) for _ in range(RUNS)]
-        ages, most_at_once = watch(api, runs, RUNS // 2)
-        took_s = time.monotonic() - started
+        wait_until_all_run(api)
+        running = [run.id for run in api.runs(limit=RUNS) if run.state == "running"]
+        print(f"{len(running)} of {RUNS} run after {time.monotonic() - started:.0f} s; now they log", flush=True)
+        for run_id in running:
+            (Path(home) / "runs" / run_id / "go").touch()
+        ages = watch(api, running[len(running) // 2])
         totals = [
             sum(series.total for series in points.series) if (points := api.points(run.id)) else 0 for run in runs
         ]
-        states = [api.run(run.id).state for run in runs]
+        ended = [api.run(run.id) for run in runs]
     wanted = POINTS_A_SECOND * SECONDS
-    print(f"{RUNS} runs, up to {most_at_once} at once, {took_s:.0f} s in all; ended well: {states.count('finished')}")
     print(f"points: {sum(totals)} of {RUNS * wanted}; runs that miss some: {sum(total != wanted for total in totals)}")
+    for run in ended:
+        if run.state != "finished":
+            print(f"run {run.number} is {run.state}: {run.reason}")
     print(
         f"age of the newest point in the answer, s: median {statistics.median(ages):.2f}   "
         f"p95 {ages[int(0.95 * len(ages))]:.2f}   worst {ages[-1]:.2f}   ({len(ages)} answers; wanted: up to 2)"
     )
 
 
-def watch(api: Api, runs: list[Run], watched: int) -> tuple[list[float], int]:
-    """Ask for the points of one run as its page does, until all runs have ended; ages while that one ran, ascending."""
+def wait_until_all_run(api: Api) -> None:
+    """Until no run waits or starts any more, so that all log at the same time."""
+    while any(run.state in ("created", "queued", "starting") for run in api.runs(limit=RUNS)):
+        time.sleep(1)
+
+
+def watch(api: Api, watched: str) -> list[float]:
+    """Ask for the points of one run as its page does, until all runs have ended; ages while it ran, ascending."""
     ages: list[float] = []
-    most, looked_at = 0, 0.0
+    looked_at = 0.0
     while True:
-        points = api.points(runs[watched].id)
+        points = api.points(watched)
         values = points.series[0].values if points and points.series else ()
-        if values and values[-1] is not None and api.run(runs[watched].id).state == "running":
+        if values and values[-1] is not None and api.run(watched).state == "running":
             ages.append(time.time() - values[-1])
         if time.monotonic() - looked_at > 3:
             looked_at = time.monotonic()
-            states = [run.state for run in api.runs(limit=RUNS)]
-            most = max(most, states.count("running"))
-            if all(state in FINAL_STATES for state in states):
-                return sorted(ages), most
+            if all(run.state in FINAL_STATES for run in api.runs(limit=RUNS)):
+                return sorted(ages)
         time.sleep(0.5)
 
 
