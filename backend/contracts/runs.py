@@ -152,7 +152,7 @@ class Series(Contract):
     total: int
     special: dict[int, str] = {}
     is_exact: bool = True
-    stats: SeriesStats | None = None
+    stats: SeriesStats
 
 
 class SeriesSummary(Contract):
