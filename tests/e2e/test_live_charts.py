@@ -124,13 +124,13 @@ def points_requests(world: World) -> list[str]:
     return [path for _, path, _, _ in world.requests if path.endswith("/points")]
 
 
-def zoom(page: Page, left: float = 0.1, right: float = 0.5) -> None:
+def zoom(page: Page, left: float = 0.1, right: float = 0.5, down: float = 80) -> None:
     """Draw a frame in the first chart between two shares of its width."""
     box = page.locator(".arm-charts__plot .nsewdrag").first.bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + left * box["width"], box["y"] + 40)
     page.mouse.down()
-    page.mouse.move(box["x"] + right * box["width"], box["y"] + 120, steps=6)
+    page.mouse.move(box["x"] + right * box["width"], box["y"] + 40 + down, steps=6)
     page.mouse.up()
     page.wait_for_timeout(400)
 
@@ -162,7 +162,7 @@ def test_zoom_brings_exact_points_and_a_double_click_the_overview(workstation: W
     assert 7_777 in page.evaluate(f"{drawn}[0].x") and len(page.evaluate(f"{drawn}[0].x")) <= 1000
     assert page.evaluate(f"[{drawn}[1].x, {drawn}[1].text]") == [[9_000], ["nan"]]
 
-    zoom(page, left=0.44, right=0.46)
+    zoom(page, left=0.44, right=0.48, down=2)
     expect(card).to_have_attribute("data-exact", "true", timeout=SEEN_WITHIN_MS)
     low, high = page.evaluate(X_RANGE)
     assert 0 < high - low < 1_000
