@@ -16,7 +16,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from backend.contracts.projects import ProjectCreate
 from backend.contracts.runs import PointsReply, RunCreate
-from tests.e2e.conftest import BROWSER_ARGUMENTS, Workstation
+from tests.e2e.conftest import Workstation
 from tests.integration import uploads
 from tests.unit.app import contract_objects, contract_server
 from tests.unit.app.contract_server import World
