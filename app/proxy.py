@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _SHOWN_IN_PLACE = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff"})
 _SAFE_HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
 # a name is a hash of the content, so an answer never grows old
@@ -88,15 +89,20 @@ class Proxy:
         return self._streamed(reply, {"Content-Disposition": named} if named else {}, filename=f"{solution_id}.zip")
 
     async def points(self, request: Request) -> Response:
-        """GET /live/{run_id}/points?max_points=&version= : the graphs, for live_charts; 304 when nothing is new."""
+        """GET /live/{run_id}/points : the graphs, for live_charts, whole or in a range; 304 when nothing is new."""
         run_id = request.path_params["run_id"]
         if not _ID.fullmatch(run_id):
             return _refused("bad_object_name", name=run_id[:80])
-        params = {}
-        for name, maximum in (("max_points", _MAX_POINTS), ("version", 2**53)):
-            value = request.query_params.get(name, "")
-            if value.isascii() and value.isdigit():
-                params[name] = str(min(int(value), maximum))
+        query = request.query_params
+        params = httpx.QueryParams([("series", name) for name in query.getlist("series")])
+        for name, maximum in (
+            ("max_points", _MAX_POINTS),
+            ("version", 2**53),
+            ("from_step", 2**62),
+            ("to_step", 2**62),
+        ):
+            if _INTEGER.fullmatch(value := query.get(name, "")):
+                params = params.set(name, str(max(-(2**62), min(int(value), maximum))))
         reply = await self._fetch(f"runs/{run_id}/points", params)
         return self._streamed(reply, {"Cache-Control": "no-store"}, filename=None)
 
@@ -105,7 +111,7 @@ class Proxy:
         script = str(files("plotly") / "package_data" / "plotly.min.js")
         return FileResponse(script, media_type="text/javascript", headers={"Cache-Control": "public, max-age=86400"})
 
-    async def _fetch(self, path: str, params: Mapping[str, str]) -> httpx.Response:
+    async def _fetch(self, path: str, params: Mapping[str, str] | httpx.QueryParams) -> httpx.Response:
         request = self._client.build_request("GET", path, params=params)
         try:
             return await self._client.send(request, stream=True)

@@ -24,6 +24,7 @@ from backend.services.dataset_import import DatasetImporter, ImportSettings
 from backend.services.dataset_service import DatasetService
 from backend.services.dataset_versions import DatasetVersions
 from backend.services.own_messages import OwnMessages
+from backend.services.point_sealing import PointSealing
 from backend.services.project_service import ProjectService
 from backend.services.run_inputs import RunInputChecker
 from backend.services.run_queue_service import RunQueueService
@@ -33,6 +34,7 @@ from backend.services.run_samples import RunSamples
 from backend.services.run_service import RunService
 from backend.services.run_supervision import RunSupervision
 from backend.services.scratch_folder import remove_stale
+from backend.services.series_service import SeriesService
 from backend.services.solution_service import SolutionService
 from backend.services.thumbnails import Thumbnails
 from backend.services.worker_service import WorkerService
@@ -127,6 +129,7 @@ class RunServices:
 
     runs: RunService
     records: RunRecordService
+    series: SeriesService
     workers: WorkerService
     queue: RunQueueService
     agents: AgentService
@@ -228,10 +231,12 @@ def _run_services(
     run_service = RunService(runs, cursors, checker, wake_ups, queue.waits_for, new_id, utc_now)
     own_messages = OwnMessages(messages, cursors, utc_now)
     samples = RunSamples(runs, datasets)
-    reports = RunReports(runs, cursors, points, messages, metrics, results, samples, own_messages)
+    sealing = PointSealing(points, cursors)
+    reports = RunReports(runs, cursors, points, messages, metrics, results, samples, own_messages, sealing)
     return RunServices(
         runs=run_service,
-        records=RunRecordService(runs, cursors, points, messages, metrics, results, artifacts, objects),
+        records=RunRecordService(runs, messages, metrics, results, artifacts, objects),
+        series=SeriesService(runs, cursors, points),
         workers=workers,
         queue=queue,
         agents=AgentService(runs, samples, reports, artifacts, objects, utc_now),

@@ -6,6 +6,7 @@ const SLOWEST_POLL_MS = 10_000;
 const IDLE_MS = 1_500; // a final run is not fetched again, only the theme is watched
 const FETCH_TIMEOUT_MS = 10_000;
 const MAX_POINTS = 1_000;
+const MAX_POINTS_ZOOMED = 2_000; // half of them lie in the margins at most
 const MARKERS_UP_TO = 40; // few points are drawn with markers: one point alone would make no line
 
 let plotlyScript;
@@ -62,6 +63,44 @@ function formatted(value) {
   return String(+value.toPrecision(5));
 }
 
+function summary(stats, labels) {
+  return ["min", "max", "last"].map((name) => `${labels[name]} ${formatted(stats[name])}`).join("  ");
+}
+
+function details(series, labels) {
+  const { stats } = series;
+  const rows = ["min", "max"].map((n) => `${labels[n]} ${formatted(stats[n])} (${labels.step} ${stats[`${n}_step`] ?? "–"})`);
+  rows.push(`${labels.last} ${formatted(stats.last)}`, `${labels.mean} ${formatted(stats.mean)}`);
+  rows.push(`${labels.std} ${formatted(stats.std)}`, `${labels.count} ${stats.count}`);
+  if (stats.special_count) rows.push(`${labels.special} ${stats.special_count}`);
+  return [series.name, ...rows].join("\n");
+}
+
+// where the script logged NaN or infinity: a mark at the lower edge, since it has no place on the y axis
+function specialTrace(series, colour) {
+  const places = Object.keys(series.special ?? {}).map(Number);
+  return {
+    type: "scatter",
+    mode: "markers",
+    x: places.map((place) => series.steps[place]),
+    y: places.map(() => 0.02),
+    yaxis: "y2",
+    text: places.map((place) => series.special[place]),
+    uid: `${series.name} special`,
+    name: series.name,
+    showlegend: false,
+    marker: { symbol: "x", size: 7, color: colour },
+    hovertemplate: `<b>%{text}</b><extra>${escaped(series.name)}</extra>`,
+  };
+}
+
+// the part of a chart that was zoomed to, or null for all of it
+export function zoomedRange(event, before) {
+  if (event["xaxis.autorange"]) return null;
+  const [low, high] = event["xaxis.range"] ?? [event["xaxis.range[0]"], event["xaxis.range[1]"]];
+  return low === undefined || high === undefined ? before : [low, high];
+}
+
 function trace(series, colour, isAlone, labels) {
   return {
     type: "scatter",
@@ -108,6 +147,7 @@ function layout(theme, run, series) {
     font: { family: theme.font, size: 12, color: theme.text },
     xaxis: { ...axis, showgrid: false, ...wholeTicks(series) },
     yaxis: { ...axis, exponentformat: "power" }, // SI prefixes would make 800µ of 0.0008
+    yaxis2: { overlaying: "y", range: [0, 1], fixedrange: true, visible: false },
     hovermode: "x",
     hoverlabel: {
       bgcolor: theme.panel,
@@ -188,9 +228,7 @@ class LiveCharts {
     const { run, live } = this.data;
     const query = new URLSearchParams({ max_points: MAX_POINTS });
     if (this.version !== undefined) query.set("version", this.version);
-    const signal = AbortSignal.any([this.stopped.signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)]);
-    const reply = await fetch(`/live/${encodeURIComponent(run)}/points?${query}`, { signal });
-    if (!reply.ok && reply.status !== 304) throw new Error(`status ${reply.status}`);
+    const reply = await this.get(query);
     const points = reply.status === 304 ? undefined : await reply.json();
     if (run !== this.data.run) return; // the page moved on while we waited
     if (points) {
@@ -207,20 +245,76 @@ class LiveCharts {
 
   async draw() {
     const Plotly = await loadPlotly();
-    const theme = readTheme(this.root);
-    this.themeKey = JSON.stringify(theme);
-    const charts = chartsFromSeries(this.reply.series);
-    for (const [title, series] of charts) {
+    this.theme = readTheme(this.root);
+    this.themeKey = JSON.stringify(this.theme);
+    for (const [title, series] of chartsFromSeries(this.reply.series)) {
       const card = this.cards.get(title) ?? this.addCard(title);
-      const isAlone = series.length === 1;
-      card.last.textContent = isAlone ? formatted(series[0].values.at(-1)) : "";
-      const traces = series.map((one, index) =>
-        trace(one, theme.colours?.[index % theme.colours.length], isAlone, this.data.labels),
-      );
-      await Plotly.react(card.plot, traces, layout(theme, this.data.run, series), CONFIG);
+      const isGrown = card.overview?.some((one, index) => one.total !== series[index]?.total) ?? false;
+      card.overview = series;
+      card.last.textContent = series.length === 1 ? summary(series[0].stats, this.data.labels) : "";
+      card.head.title = series.map((one) => details(one, this.data.labels)).join("\n\n");
+      if (card.range && isGrown && card.reachesEnd) await this.fetchRange(card);
+      await this.drawCard(Plotly, card);
+      this.listen(card);
     }
     this.root.dataset.version = this.version;
     this.root.dataset.points = this.reply.series.reduce((sum, one) => sum + one.total, 0);
+  }
+
+  async drawCard(Plotly, card) {
+    const series = card.range ? (card.exact ?? card.overview) : card.overview;
+    const isAlone = series.length === 1;
+    const traces = series.flatMap((one, index) => {
+      const colour = this.theme.colours?.[index % this.theme.colours.length];
+      const drawn = trace(one, colour, isAlone, this.data.labels);
+      return Object.keys(one.special ?? {}).length ? [drawn, specialTrace(one, colour)] : [drawn];
+    });
+    card.element.dataset.exact = series.every((one) => one.is_exact);
+    await Plotly.react(card.plot, traces, layout(this.theme, this.data.run, series), CONFIG);
+  }
+
+  listen(card) {
+    if (card.isListening) return;
+    card.isListening = true;
+    card.plot.on("plotly_relayout", (event) => this.zoom(card, event));
+  }
+
+  // after a zoom the exact points of that range replace the overview, a double click brings it back
+  async zoom(card, event) {
+    const range = zoomedRange(event, card.range);
+    if (String(range) === String(card.range)) return;
+    card.range = range;
+    card.exact = undefined;
+    try {
+      if (range) await this.fetchRange(card);
+      if (card.range === range) await this.drawCard(await loadPlotly(), card);
+    } catch (error) {
+      if (!this.stopped.signal.aborted) card.reachesEnd = true; // asked again with the next points
+    }
+  }
+
+  async fetchRange(card) {
+    const { range, overview } = card;
+    if (overview.every((one) => one.is_exact)) return; // all there already
+    const [low, high] = [Math.min(...range), Math.max(...range)];
+    const margin = (high - low) / 4; // so that the line leaves the picture, and a short pan finds points
+    const query = new URLSearchParams({
+      max_points: MAX_POINTS_ZOOMED,
+      from_step: Math.floor(low - margin),
+      to_step: Math.ceil(high + margin),
+    });
+    for (const one of overview) query.append("series", one.name);
+    const reply = await this.get(query);
+    if (card.range !== range) return; // zoomed on while we waited
+    card.exact = (await reply.json()).series;
+    card.reachesEnd = card.overview.some((one) => one.stats.last_step <= high + margin);
+  }
+
+  async get(query) {
+    const signal = AbortSignal.any([this.stopped.signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)]);
+    const reply = await fetch(`/live/${encodeURIComponent(this.data.run)}/points?${query}`, { signal });
+    if (!reply.ok && reply.status !== 304) throw new Error(`status ${reply.status}`);
+    return reply;
   }
 
   async drawIfThemeChanged() {
@@ -235,8 +329,8 @@ class LiveCharts {
       child.className = `arm-charts__${name}`;
       return child;
     };
-    const card = { element, plot: part("plot"), last: part("last") };
     const head = part("head");
+    const card = { element, head, plot: part("plot"), last: part("last"), range: null };
     const heading = part("title");
     heading.textContent = title;
     head.append(heading, card.last);

@@ -15,7 +15,10 @@ _HTML = """
   <div class="arm-charts__grid"></div>
 </div>
 """
-_LABELS = ("loading", "live", "reconnecting", "waiting", "none", "epoch", "iteration")
+_LABELS = (
+    *("loading", "live", "reconnecting", "waiting", "none", "epoch", "iteration", "step"),
+    *("min", "max", "last", "mean", "std", "count", "special"),
+)
 
 # styles are not isolated: Plotly puts its own into the document's head and they must reach the charts
 _component = st.components.v2.component(

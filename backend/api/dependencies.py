@@ -13,6 +13,7 @@ from backend.services.project_service import ProjectService
 from backend.services.run_queue_service import RunQueueService
 from backend.services.run_record_service import RunRecordService
 from backend.services.run_service import RunService
+from backend.services.series_service import SeriesService
 from backend.services.solution_service import SolutionService
 from backend.services.thumbnails import Thumbnails
 from backend.services.worker_service import WorkerService
@@ -57,6 +58,10 @@ def _records(request: Request) -> RunRecordService:
     return _services(request).run.records
 
 
+def _series(request: Request) -> SeriesService:
+    return _services(request).run.series
+
+
 def _workers(request: Request) -> WorkerService:
     return _services(request).run.workers
 
@@ -87,6 +92,7 @@ SolutionsOf = Annotated[SolutionService, Depends(_solutions)]
 ThumbnailsOf = Annotated[Thumbnails, Depends(_thumbnails)]
 RunsOf = Annotated[RunService, Depends(_runs)]
 RecordsOf = Annotated[RunRecordService, Depends(_records)]
+SeriesOf = Annotated[SeriesService, Depends(_series)]
 WorkersOf = Annotated[WorkerService, Depends(_workers)]
 QueueOf = Annotated[RunQueueService, Depends(_queue)]
 AgentsOf = Annotated[AgentService, Depends(_agents)]

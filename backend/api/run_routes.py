@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
-from backend.api.dependencies import RecordsOf, RunsOf, WorkersOf
+from backend.api.dependencies import RecordsOf, RunsOf, SeriesOf, WorkersOf
 from backend.contracts.runs import (
     Artifact,
     Device,
@@ -17,9 +17,11 @@ from backend.contracts.runs import (
     Run,
     RunCreate,
     RunKind,
+    SeriesSummary,
 )
 
 router = APIRouter(tags=["runs"])
+StepOf = Annotated[int | None, Query(ge=-(2**63), lt=2**63)]
 
 
 @router.get("/devices")
@@ -72,12 +74,28 @@ def list_messages(
 @router.get("/runs/{run_id}/points", response_model=PointsReply)
 def get_points(
     run_id: str,
-    records: RecordsOf,
+    of: SeriesOf,
     max_points: Annotated[int, Query(ge=8, le=100_000)] = 1000,
     version: int | None = None,
-) -> Response | PointsReply:
-    """All graphs, downsampled; 304 when nothing came since `version`."""
-    return records.points(run_id, max_points, version) or Response(status_code=304)
+    series: Annotated[list[str] | None, Query(max_length=200)] = None,
+    from_step: StepOf = None,
+    to_step: StepOf = None,
+) -> Response:
+    """Graphs, downsampled; exact where the range of steps holds no more points. 304 when nothing came since `version`.
+
+    `series` may be repeated; without it all graphs are sent.
+    """
+    reply = of.points(run_id, series, max_points, version, from_step, to_step)
+    if reply is None:
+        return Response(status_code=304)
+    # Serialized here: FastAPI would validate a hundred thousand numbers once more.
+    return Response(reply.model_dump_json(), media_type="application/json")
+
+
+@router.get("/runs/{run_id}/series")
+def list_series(run_id: str, of: SeriesOf) -> list[SeriesSummary]:
+    """Names of the graphs and statistics over all their points."""
+    return of.summaries(run_id)
 
 
 @router.get("/runs/{run_id}/metrics")

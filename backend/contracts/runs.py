@@ -120,8 +120,32 @@ class Message(Contract):
     reason: Reason | None = None
 
 
+class SeriesStats(Contract):
+    """Statistics over every point of a graph. Values that are no numbers count in `special_count` only.
+
+    `std` is that of the whole, not of a sample of it. None: there is no finite value, or the number itself is not one.
+    """
+
+    count: int
+    special_count: int
+    min: float | None
+    min_step: int | None
+    max: float | None
+    max_step: int | None
+    mean: float | None
+    std: float | None
+    first: float | None
+    first_step: int
+    last: float | None
+    last_step: int
+
+
 class Series(Contract):
-    """One graph, columnar; equal lengths. `steps` is the x axis: iterations, or epochs where iterations repeat."""
+    """One graph, columnar; equal lengths. `steps` is the x axis: iterations, or epochs where iterations repeat.
+
+    `special` says at which places `values` has None for "nan", "inf" or "-inf". `is_exact`: no point of what was asked
+    for was left out. `total` and `stats` are of the whole graph, whatever range was asked for.
+    """
 
     name: str
     values: tuple[float | None, ...]
@@ -129,10 +153,20 @@ class Series(Contract):
     iters: tuple[int, ...]
     steps: tuple[int, ...]
     total: int
+    special: dict[int, str] = {}
+    is_exact: bool = True
+    stats: SeriesStats
+
+
+class SeriesSummary(Contract):
+    """A graph by name, without its points."""
+
+    name: str
+    stats: SeriesStats
 
 
 class PointsReply(Contract):
-    """All graphs of a run, each downsampled to the number of points asked for. A new point changes `version`."""
+    """Graphs of a run, each downsampled to the number of points asked for. A new point changes `version`."""
 
     version: int
     series: tuple[Series, ...]

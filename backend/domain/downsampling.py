@@ -12,7 +12,7 @@ def positions_to_show(values: Floats, max_points: int) -> Integers:
     """Positions of at most `max_points` (>= 8) points, ascending, that look like the whole.
 
     The finite points are cut into equal parts and the lowest and highest of each is kept: a spike can not get lost,
-    which MinMaxLTTB does not promise (its second step dropped 1 of 20 in a test). The first and last are always there.
+    which MinMaxLTTB does not promise (docs/decisions/0016). The first and last are always there.
     Of points that are not finite, up to a quarter of the room shows where each stretch of them begins.
     """
     if len(values) <= max_points:
@@ -30,15 +30,3 @@ def positions_to_show(values: Floats, max_points: int) -> Integers:
         # tsdownsample wants an even number, two per part.
         finite = finite[MinMaxDownsampler().downsample(values[finite], n_out=room // 2 * 2).astype(np.int64)]
     return np.unique(np.concatenate((finite, gaps, np.fromiter(always, dtype=np.int64))))
-
-
-def steps_of(epochs: Integers, iters: Integers) -> Integers:
-    """The x axis of a graph: iterations where they strictly grow, else epochs where they do, else 0, 1, 2, …
-
-    A script that counts iterations from 0 in every epoch gets the running number: both others would draw points on
-    top of each other.
-    """
-    for candidate in (iters, epochs):
-        if len(candidate) < 2 or bool((np.diff(candidate) > 0).all()):
-            return candidate
-    return np.arange(len(iters), dtype=np.int64)

@@ -108,6 +108,7 @@ class AgentService:
             run = self._runs.get(run_id)
             if run.state != report.state:
                 raise run_lifecycle.refusal(run_id, run.state, report.state)
+        self._reports.close(run_id)
         return AgentReply(is_stop_requested=True)
 
     def events(self, run_id: str, file: str, offset: int, content: bytes) -> AgentReply:

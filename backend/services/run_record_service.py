@@ -1,6 +1,5 @@
-"""What a run reported, as pages read it: messages, graphs, metrics, results, files, logs."""
+"""What a run reported, as pages read it: messages, metrics, results, files, logs. Graphs: series_service."""
 
-import math
 from collections.abc import Iterator
 
 from backend.contracts.runs import (
@@ -10,17 +9,12 @@ from backend.contracts.runs import (
     Message,
     MessageLevel,
     Metric,
-    PointsReply,
     ResultPage,
-    Series,
 )
-from backend.domain.downsampling import positions_to_show, steps_of
 from backend.stores.mongo.artifact_store import ArtifactStore
 from backend.stores.mongo.result_store import ResultStore
-from backend.stores.mongo.run_cursor_store import RunCursorStore
 from backend.stores.mongo.run_message_store import RunMessageStore
 from backend.stores.mongo.run_metric_store import RunMetricStore
-from backend.stores.mongo.run_point_store import RunPointStore, SeriesColumns
 from backend.stores.mongo.run_store import RunStore
 from backend.stores.object_store import ObjectStore
 
@@ -31,8 +25,6 @@ class RunRecordService:
     def __init__(
         self,
         runs: RunStore,
-        cursors: RunCursorStore,
-        points: RunPointStore,
         messages: RunMessageStore,
         metrics: RunMetricStore,
         results: ResultStore,
@@ -40,27 +32,11 @@ class RunRecordService:
         objects: ObjectStore,
     ) -> None:
         self._runs = runs
-        self._cursors = cursors
-        self._points = points
         self._messages = messages
         self._metrics = metrics
         self._results = results
         self._artifacts = artifacts
         self._objects = objects
-
-    def points(self, run_id: str, max_points: int, known_version: int | None) -> PointsReply | None:
-        """All graphs, each of at most `max_points`; None when nothing came since `known_version`.
-
-        The version is the number of points stored. It is read before the points, so a point that arrives in between
-        is at worst sent twice, never missed.
-        """
-        self._runs.get(run_id)
-        version = self._cursors.counts([run_id])[run_id].get("points", 0)
-        if version == known_version:
-            return None
-        return PointsReply(
-            version=version, series=tuple(_shown(columns, max_points) for columns in self._points.series(run_id))
-        )
 
     def messages(self, run_id: str, level: MessageLevel | None, limit: int) -> list[Message]:
         """The newest `limit` messages, oldest first."""
@@ -89,16 +65,3 @@ class RunRecordService:
             if artifact is not None and artifact.kind == "log":
                 return self._objects.stream(artifact.sha256)
         return iter([self._runs.tail(run_id, stream).encode()])
-
-
-def _shown(columns: SeriesColumns, max_points: int) -> Series:
-    chosen = positions_to_show(columns.values, max_points)
-    values = columns.values[chosen].tolist()
-    return Series(
-        name=columns.name,
-        values=tuple(value if math.isfinite(value) else None for value in values),
-        epochs=tuple(columns.epochs[chosen].tolist()),
-        iters=tuple(columns.iters[chosen].tolist()),
-        steps=tuple(steps_of(columns.epochs, columns.iters)[chosen].tolist()),
-        total=len(columns.values),
-    )

@@ -7,6 +7,7 @@ from backend.contracts.base import Reason
 from backend.domain.errors import ConflictError, InvalidInputError
 from backend.domain.event_lines import MAX_LINE_BYTES, BadLine, EventBatch, read_events
 from backend.services.own_messages import OwnMessages
+from backend.services.point_sealing import PointSealing
 from backend.services.run_samples import RunSamples
 from backend.stores.mongo.result_store import ResultStore
 from backend.stores.mongo.run_cursor_store import Cursor, RunCursorStore
@@ -29,6 +30,7 @@ class RunReports:
         results: ResultStore,
         samples: RunSamples,
         own_messages: OwnMessages,
+        sealing: PointSealing,
     ) -> None:
         self._runs = runs
         self._cursors = cursors
@@ -38,6 +40,7 @@ class RunReports:
         self._results = results
         self._samples = samples
         self._own_messages = own_messages
+        self._sealing = sealing
 
     def take(self, run_id: str, file: str, offset: int, content: bytes) -> int:
         """Store a batch; the answer is the offset up to which the file is stored now.
@@ -89,6 +92,11 @@ class RunReports:
         if batch.malformed_count:
             self._report_malformed(run_id, file, batch, cursor)
         self._cursors.advance(run_id, file, offset, offset + len(content), counts)
+        self._sealing.after_batch(run_id, file, offset + len(content), cursor, batch.point_count)
+
+    def close(self, run_id: str) -> None:
+        """The run is over: no more batches are expected."""
+        self._sealing.seal_all(run_id)
 
     def _report_malformed(self, run_id: str, file: str, batch: EventBatch, cursor: Cursor) -> None:
         assert batch.first_malformed is not None
@@ -105,4 +113,4 @@ class RunReports:
 
 def _counts(batch: EventBatch) -> dict[str, int]:
     counts: dict[str, int] = {level: len(messages) for level, messages in batch.messages.items()}
-    return {**counts, "points": batch.point_count, "malformed": batch.malformed_count}
+    return {**counts, "points": batch.point_count, "malformed": batch.malformed_count, "batches": 1}

@@ -1,6 +1,8 @@
 """A live run in a real browser: points appear by themselves, zoom stays, the end is noticed, nothing goes outside."""
 
+import io
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -12,13 +14,22 @@ import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from backend.contracts.runs import PointsReply
+from backend.contracts.projects import ProjectCreate
+from backend.contracts.runs import PointsReply, RunCreate
+from tests.e2e.conftest import Workstation
+from tests.integration import uploads
 from tests.unit.app import contract_objects, contract_server
 from tests.unit.app.contract_server import World
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEN_WITHIN_MS = 2_000
 X_RANGE = "document.querySelector('.arm-charts__plot')._fullLayout.xaxis.range"
+LONG_SCRIPT = """
+import PlatformAPI
+graph = PlatformAPI.get_train_graph_logger()
+for i in range(20_000):
+    graph.log_point("long", 1000.0 if i == 7_777 else float("nan") if i == 9_000 else i % 100 / 100, 0, i)
+"""
 
 pytestmark = pytest.mark.e2e
 
@@ -113,12 +124,13 @@ def points_requests(world: World) -> list[str]:
     return [path for _, path, _, _ in world.requests if path.endswith("/points")]
 
 
-def zoom(page: Page) -> None:
+def zoom(page: Page, left: float = 0.1, right: float = 0.5, down: float = 80) -> None:
+    """Draw a frame in the first chart between two shares of its width."""
     box = page.locator(".arm-charts__plot .nsewdrag").first.bounding_box()
     assert box is not None
-    page.mouse.move(box["x"] + 60, box["y"] + 40)
+    page.mouse.move(box["x"] + left * box["width"], box["y"] + 40)
     page.mouse.down()
-    page.mouse.move(box["x"] + 260, box["y"] + 120, steps=6)
+    page.mouse.move(box["x"] + right * box["width"], box["y"] + 40 + down, steps=6)
     page.mouse.up()
     page.wait_for_timeout(400)
 
@@ -132,3 +144,35 @@ def wait_until_answering(url: str, server: "subprocess.Popen[bytes]") -> None:
         except httpx.TransportError:
             time.sleep(0.1)
     raise AssertionError("the server did not answer")
+
+
+def test_zoom_brings_exact_points_and_a_double_click_the_overview(workstation: Workstation, page: Page) -> None:
+    api = workstation.api
+    project = api.create_project(ProjectCreate(name="Long"))
+    api.upload_code(project.id, io.BytesIO(uploads.zip_of({"train.py": LONG_SCRIPT.encode()})))
+    run = api.start_run(RunCreate(project_id=project.id, kind="train"))
+    page.goto(f"{workstation.url}/training?run={run.id}")
+    charts, card = page.locator(".arm-charts"), page.locator(".arm-charts__card")
+    expect(charts).to_have_attribute("data-points", "20000", timeout=60_000)
+    expect(charts).to_have_attribute("data-state", "final", timeout=30_000)
+    expect(card).to_have_attribute("data-exact", "false")
+    expect(page.locator(".arm-charts__last")).to_have_text("min 0  max 1000  last 0.99")
+    expect(page.locator(".arm-charts__head")).to_have_attribute("title", re.compile(r"max 1000 \(step 7777\)"))
+    drawn = "document.querySelector('.arm-charts__plot').data"
+    assert 7_777 in page.evaluate(f"{drawn}[0].x") and len(page.evaluate(f"{drawn}[0].x")) <= 1000
+    assert page.evaluate(f"[{drawn}[1].x, {drawn}[1].text]") == [[9_000], ["nan"]]
+
+    zoom(page, left=0.44, right=0.48, down=2)
+    expect(card).to_have_attribute("data-exact", "true", timeout=SEEN_WITHIN_MS)
+    low, high = page.evaluate(X_RANGE)
+    assert 0 < high - low < 1_000
+    steps, values = page.evaluate(f"[{drawn}[0].x, {drawn}[0].y]")
+    assert steps == list(range(steps[0], steps[-1] + 1)) and steps[0] <= low and high <= steps[-1]
+    assert values == [None if i == 9_000 else i % 100 / 100 for i in steps]
+
+    box = page.locator(".arm-charts__plot .nsewdrag").first.bounding_box()
+    assert box is not None
+    page.mouse.dblclick(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(card).to_have_attribute("data-exact", "false", timeout=SEEN_WITHIN_MS)
+    low, high = page.evaluate(X_RANGE)
+    assert low <= 0 and high >= 19_999

@@ -40,8 +40,36 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("samples.dataset_id", ASCENDING)]),
         IndexModel([("token_sha256", ASCENDING)], sparse=True),
     ],
+    # What is still in small chunks is read by offset and counted by series, the latter from the index alone.
     "run_points": [
-        IndexModel([("run_id", ASCENDING), ("series", ASCENDING), ("file", ASCENDING), ("offset", ASCENDING)])
+        IndexModel(
+            [
+                ("run_id", ASCENDING),
+                ("file", ASCENDING),
+                ("offset", ASCENDING),
+                ("series", ASCENDING),
+                ("count", ASCENDING),
+            ]
+        )
+    ],
+    # The last four let a range of steps be found without touching blocks outside it.
+    "run_point_blocks": [
+        IndexModel(
+            [
+                ("run_id", ASCENDING),
+                ("file", ASCENDING),
+                ("series", ASCENDING),
+                ("position", ASCENDING),
+                ("last_position", ASCENDING),
+                ("iter_min", ASCENDING),
+                ("iter_max", ASCENDING),
+                ("epoch_min", ASCENDING),
+                ("epoch_max", ASCENDING),
+            ]
+        )
+    ],
+    "run_series": [
+        IndexModel([("run_id", ASCENDING), ("file", ASCENDING), ("series", ASCENDING), ("upto", ASCENDING)])
     ],
     "run_messages": [IndexModel([("run_id", ASCENDING), ("level", ASCENDING), ("time", DESCENDING)])],
     "run_metrics": [IndexModel([("run_id", ASCENDING), ("order", ASCENDING)])],

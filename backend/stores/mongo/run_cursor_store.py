@@ -18,6 +18,16 @@ class Cursor:
     accepted: int
     pending: int
     malformed_count: int
+    point_count: int = 0
+    batch_count: int = 0
+
+
+@dataclass(frozen=True)
+class FileEnd:
+    """What of an event file is stored for good: bytes, and the points in them."""
+
+    accepted: int
+    points: int
 
 
 @translates_driver_errors
@@ -50,7 +60,8 @@ class RunCursorStore:
             found = self._upsert(query, pipeline)
         except DuplicateKeyError:  # Two first batches at once: the document exists now.
             found = self._upsert(query, pipeline)
-        return Cursor(found["accepted"], found["pending"], found["counts"].get("malformed", 0))
+        counts = [found["counts"].get(name, 0) for name in ("malformed", "points", "batches")]
+        return Cursor(found["accepted"], found["pending"], *counts)
 
     def advance(self, run_id: str, file: str, offset: int, end: int, counts: dict[str, int]) -> None:
         """Everything up to `end` is stored. Does nothing when another writer of the same batch was first."""
@@ -77,6 +88,11 @@ class RunCursorStore:
         """Bytes of the file that are stored for good."""
         document = self._cursors.find_one({"_id": f"{run_id}:{file}"}, {"accepted": 1})
         return 0 if document is None else int(document["accepted"])
+
+    def files(self, run_id: str) -> dict[str, FileEnd]:
+        """How far every event file of a run is stored."""
+        found = self._cursors.find({"run_id": run_id}, {"file": 1, "accepted": 1, "counts.points": 1})
+        return {d["file"]: FileEnd(d["accepted"], d.get("counts", {}).get("points", 0)) for d in found}
 
     def counts(self, run_ids: Sequence[str]) -> dict[str, dict[str, int]]:
         """Totals over the files of each run: info, warning, error, points, malformed."""

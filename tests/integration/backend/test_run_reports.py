@@ -51,7 +51,7 @@ def project_id(api: TestClient) -> str:
 def agent(api: TestClient, project_id: str) -> Iterator[AgentClient]:
     created = api.post("/api/runs", json={"project_id": project_id, "kind": "train"})
     assert created.status_code == 200, created.text
-    device = Device(name="cpu", title="CPU", worker="w").model_dump()
+    device = Device(name="cpu", title="CPU", worker="w", slots=100).model_dump()  # runs of other tests stay active
     claim = api.post("/api/workers/claim", json={"worker": "w", "devices": [device], "wait_s": 0}).json()
     assert claim["run_id"] == created.json()["id"]
     yield AgentClient(api, claim["run_id"], claim["token"])

@@ -7,7 +7,7 @@ from backend.contracts.base import Reason
 from backend.contracts.datasets import Dataset, DatasetVersion, SplitCounts
 from backend.contracts.parameters import Parameter, ParameterSchema
 from backend.contracts.projects import Code, CodeFile, Project
-from backend.contracts.runs import Device, QueuedRun, Run, RunTimings, Sample, Series, Worker, WorkerRun
+from backend.contracts.runs import Device, QueuedRun, Run, RunTimings, Sample, Series, SeriesStats, Worker, WorkerRun
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 SPLITS = {
@@ -112,6 +112,21 @@ def worker(**fields: Any) -> Worker:
 def series(name: str, values: list[float | None]) -> Series:
     """A graph with one point an iteration, ten iterations an epoch."""
     steps = tuple(range(len(values)))
+    finite = [value for value in values if value is not None]
+    stats = SeriesStats(
+        count=len(values),
+        special_count=len(values) - len(finite),
+        min=min(finite, default=None),
+        min_step=values.index(min(finite)) if finite else None,
+        max=max(finite, default=None),
+        max_step=values.index(max(finite)) if finite else None,
+        mean=sum(finite) / len(finite) if finite else None,
+        std=None,
+        first=values[0],
+        first_step=0,
+        last=values[-1],
+        last_step=len(values) - 1,
+    )
     return Series(
         name=name,
         values=tuple(values),
@@ -119,4 +134,5 @@ def series(name: str, values: list[float | None]) -> Series:
         iters=steps,
         steps=steps,
         total=len(values),
+        stats=stats,
     )

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.domain.downsampling import positions_to_show, steps_of
+from backend.domain.downsampling import positions_to_show
 
 
 @settings(max_examples=60, deadline=None)
@@ -42,18 +42,3 @@ def test_a_single_point_that_is_no_number_survives(bad: float) -> None:
 
 def test_short_series_are_left_alone() -> None:
     assert positions_to_show(np.array([1.0, np.nan, 3.0]), 1000).tolist() == [0, 1, 2]
-
-
-@pytest.mark.parametrize(
-    ("epochs", "iters", "steps"),
-    [
-        ([0, 0, 1, 1], [0, 10, 20, 30], [0, 10, 20, 30]),
-        ([1, 2, 3, 4], [0, 0, 0, 0], [1, 2, 3, 4]),
-        ([0, 0, 1, 1], [0, 1, 0, 1], [0, 1, 2, 3]),
-        ([0, 0, 0, 0], [5, 5, 5, 5], [0, 1, 2, 3]),
-        ([3], [7], [7]),
-        ([], [], []),
-    ],
-)
-def test_the_x_axis_is_what_grows(epochs: list[int], iters: list[int], steps: list[int]) -> None:
-    assert steps_of(np.array(epochs, np.int64), np.array(iters, np.int64)).tolist() == steps

@@ -1,0 +1,164 @@
+"""A million points of one series at the API: the first plot, a live refresh, a zoom, memory; and a list of 1 000 runs.
+
+Beside it, in the same minute on the same machine, TensorBoard's EventAccumulator reads 100 000 points.
+"""
+
+import atexit
+import json
+import os
+import signal
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import psutil
+import uvicorn
+
+from backend.contracts.runs import Device
+from backend.embedded.ports import free_port
+from backend.embedded.servers import Servers, start_servers
+from backend.main import create_app
+from backend.settings import Settings
+from tests.integration.uploads import zip_of
+
+POINTS = 1_000_000
+BATCH = 5_000
+PEER_POINTS = 100_000
+
+
+class ApiProcess:
+    """The API in a process of its own, so that its memory and its restarts are its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.url = f"http://127.0.0.1:{settings.api_port}/api"
+        self.pid = os.fork()
+        if self.pid == 0:
+            uvicorn.run(create_app(settings), port=settings.api_port, log_level="error")
+            os._exit(0)
+        while True:
+            try:
+                httpx.get(f"{self.url}/health", trust_env=False)
+                break
+            except httpx.TransportError:
+                time.sleep(0.05)
+
+    @property
+    def memory_mb(self) -> float:
+        return psutil.Process(self.pid).memory_info().rss / 2**20
+
+    def stop(self) -> None:
+        os.kill(self.pid, signal.SIGTERM)
+        os.waitpid(self.pid, 0)
+
+
+def main() -> None:
+    """Print what issue B asks for."""
+    with tempfile.TemporaryDirectory(prefix="arm-bench-") as home:
+        servers = start_servers(Path(home))
+        try:
+            measure(servers, Path(home))
+        finally:
+            servers.stop()
+
+
+def measure(servers: Servers, home: Path) -> None:
+    urls = {"mongo_url": servers.mongo_url, "redis_url": servers.redis_url}
+    # No agent renews the lease here.
+    settings = Settings(home=home, api_token="bench", api_port=free_port(), lease_s=3600, **urls)
+    api = ApiProcess(settings)
+    atexit.register(lambda: api.stop())  # whichever of them runs then
+    client = httpx.Client(base_url=api.url, headers={"Authorization": "Bearer bench"}, timeout=120, trust_env=False)
+    project = client.post("/projects", json={"name": "P"}).json()["id"]
+    client.put(f"/projects/{project}/code", content=zip_of({"train.py": b"pass"}))
+    run = client.post("/runs", json={"project_id": project, "kind": "train"}).json()["id"]
+    device = Device(name="cpu", title="CPU", worker="w").model_dump()
+    claim = client.post("/workers/claim", json={"worker": "w", "devices": [device], "wait_s": 0}).json()
+    agent = {"Authorization": f"Bearer {claim['token']}"}
+
+    started, offset = time.perf_counter(), 0
+    for first in range(0, POINTS, BATCH):
+        offset = send(client, agent, run, first, BATCH, offset)
+    print(f"intake, {POINTS} points: {POINTS / (time.perf_counter() - started):.0f} points/s; {api.memory_mb:.0f} MB")
+
+    api.stop()
+    api = ApiProcess(settings)
+    client.get("/runs")
+    before = api.memory_mb
+    first_ms, overview = timed(lambda: client.get(f"/runs/{run}/points?max_points=1000").json())
+    shown = len(overview["series"][0]["values"])
+    print(f"first plot after a restart, {overview['version']} points -> {shown}: {first_ms:.0f} ms (wanted: 200)")
+
+    refreshes = []
+    for number in range(20):
+        offset = send(client, agent, run, POINTS + 70 * number, 70, offset)
+        refreshes.append(timed(lambda: client.get(f"/runs/{run}/points?max_points=1000&version=0").content)[0])
+    print(
+        f"live refresh with 70 new points: median {statistics.median(refreshes):.0f} ms, worst {max(refreshes):.0f} ms"
+    )
+    version = client.get(f"/runs/{run}/points?max_points=1000").json()["version"]
+    nothing = [timed(lambda: client.get(f"/runs/{run}/points?version={version}").content)[0] for _ in range(20)]
+    print(f"live refresh with nothing new: median {statistics.median(nothing):.1f} ms")
+    zooms = []
+    for low in range(100_000, 900_000, 80_000):
+        url = f"/runs/{run}/points?max_points=2000&from_step={low}&to_step={low + 1999}"
+        spent, part = timed(lambda url=url: client.get(url).json()["series"][0])
+        assert part["is_exact"] and len(part["values"]) == 2000
+        zooms.append(spent)
+    print(f"zoom to 2 000 exact points: median {statistics.median(zooms):.0f} ms")
+    wide = f"/runs/{run}/points?max_points=2000&from_step=10&to_step={POINTS - 10}"
+    print(f"zoom to nearly everything: {timed(lambda: client.get(wide).content)[0]:.0f} ms")
+    print(f"memory of the API: {before:.0f} MB before, {api.memory_mb:.0f} MB after all of that")
+
+    for _ in range(999):
+        client.post("/runs", json={"project_id": project, "kind": "train"})
+    listing_ms = statistics.median(timed(lambda: list_all(client))[0] for _ in range(5))
+    print(f"list of 1 000 runs (5 pages of 200): {listing_ms:.0f} ms (peers.md: TensorBoard 93 ms; wanted: 20)")
+    against_tensorboard(home)
+
+
+def send(client: httpx.Client, agent: dict[str, str], run: str, first: int, count: int, offset: int) -> int:
+    content = b"".join(
+        json.dumps({"k": "point", "t": i / 100, "s": i, "name": "loss", "v": (i * 7919 % 1000) / 1000, "e": 0, "i": i})
+        .encode() + b"\n"
+        for i in range(first, first + count)
+    )  # fmt: skip
+    reply = client.post(f"/agent/runs/{run}/events?file=1-0.jsonl&offset={offset}", content=content, headers=agent)
+    return int(reply.raise_for_status().json()["accepted"])
+
+
+def list_all(client: httpx.Client) -> int:
+    count, before = 0, ""
+    while page := client.get(f"/runs?limit=200{before}").raise_for_status().json():
+        count, before = count + len(page), f"&before={page[-1]['id']}"
+    return count
+
+
+def timed(work: Callable[[], object]) -> tuple[float, object]:
+    started = time.perf_counter()
+    result = work()
+    return (time.perf_counter() - started) * 1000, result
+
+
+def against_tensorboard(home: Path) -> None:
+    try:
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+    except ImportError:
+        print("TensorBoard is not installed: no comparison")
+        return
+    writer = EventFileWriter(str(home / "tb"))
+    for i in range(PEER_POINTS):
+        value = Summary.Value(tag="loss", simple_value=i % 1000 / 1000)
+        writer.add_event(Event(step=i, wall_time=i, summary=Summary(value=[value])))
+    writer.close()
+    spent, _ = timed(lambda: EventAccumulator(str(home / "tb"), size_guidance={"scalars": 1000}).Reload())
+    print(f"TensorBoard's EventAccumulator, {PEER_POINTS} points -> 1000: {spent:.0f} ms (peers.md: 3 200 ms)")
+
+
+if __name__ == "__main__":
+    main()
