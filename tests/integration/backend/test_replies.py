@@ -12,7 +12,7 @@ from backend.contracts.base import ErrorReply
         ("GET", "/no-such-thing", b"", 404, "no_such_address"),
         ("PUT", "/projects", b"", 405, "no_such_address"),
         ("POST", "/projects", b"{not json", 422, "request_invalid"),
-        ("POST", "/projects", b'{"nome": "x"}', 422, "request_invalid"),
+        ("POST", "/projects", b'{"title": "x"}', 422, "request_invalid"),
         ("GET", "/projects/none", b"", 404, "project_not_found"),
     ],
 )
