@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: start test check fix bench stop install demo-weld
+.PHONY: start test check fix bench chaos stop install demo-weld
 
 start: install            ## set everything up and start the workstation; Ctrl-C stops it
 	@$(BIN)/arm up
@@ -37,6 +37,9 @@ fix: install
 
 bench: install            ## every benchmark, each comparable to its peers
 	@$(BIN)/python -m benchmarks
+
+chaos: install            ## kill everything at random, then check the books (ARGS="--seed 2 --faults 50 --ui")
+	@$(BIN)/python -m tests.chaos --faults 200 $(ARGS)
 
 demo-weld: install        ## import the real weld data, train, test, print mAP
 	@$(BIN)/python -m benchmarks.demo_weld $(ARGS)

@@ -28,6 +28,7 @@ from backend.services.project_service import ProjectService
 from backend.services.run_inputs import RunInputChecker
 from backend.services.run_record_service import RunRecordService
 from backend.services.run_reports import RunReports
+from backend.services.run_retries import RunRetries
 from backend.services.run_samples import RunSamples
 from backend.services.run_service import RunService
 from backend.services.run_supervision import RunSupervision
@@ -128,6 +129,7 @@ class RunServices:
     records: RunRecordService
     workers: WorkerService
     agents: AgentService
+    retries: RunRetries
     supervision: RunSupervision
 
 
@@ -225,12 +227,14 @@ def _run_services(
     own_messages = OwnMessages(messages, cursors, utc_now)
     samples = RunSamples(runs, datasets)
     reports = RunReports(runs, cursors, points, messages, metrics, results, samples, own_messages)
+    retries = RunRetries(runs, run_service, new_id, utc_now)
     return RunServices(
         runs=run_service,
         records=RunRecordService(runs, cursors, points, messages, metrics, results, artifacts, objects),
         workers=WorkerService(runs, wake_ups, live_workers, utc_now),
-        agents=AgentService(runs, samples, reports, artifacts, objects, utc_now),
-        supervision=RunSupervision(runs, own_messages, run_service, settings.lease_s, utc_now),
+        agents=AgentService(runs, samples, reports, artifacts, objects, own_messages, utc_now),
+        retries=retries,
+        supervision=RunSupervision(runs, own_messages, run_service, retries, settings.lease_s, utc_now),
     )
 
 

@@ -11,6 +11,7 @@ from backend.services.agent_service import AgentService
 from backend.services.dataset_service import DatasetService
 from backend.services.project_service import ProjectService
 from backend.services.run_record_service import RunRecordService
+from backend.services.run_retries import RunRetries
 from backend.services.run_service import RunService
 from backend.services.solution_service import SolutionService
 from backend.services.thumbnails import Thumbnails
@@ -52,6 +53,10 @@ def _runs(request: Request) -> RunService:
     return _services(request).run.runs
 
 
+def _retries(request: Request) -> RunRetries:
+    return _services(request).run.retries
+
+
 def _records(request: Request) -> RunRecordService:
     return _services(request).run.records
 
@@ -81,6 +86,7 @@ ProjectsOf = Annotated[ProjectService, Depends(_projects)]
 SolutionsOf = Annotated[SolutionService, Depends(_solutions)]
 ThumbnailsOf = Annotated[Thumbnails, Depends(_thumbnails)]
 RunsOf = Annotated[RunService, Depends(_runs)]
+RetriesOf = Annotated[RunRetries, Depends(_retries)]
 RecordsOf = Annotated[RunRecordService, Depends(_records)]
 WorkersOf = Annotated[WorkerService, Depends(_workers)]
 AgentsOf = Annotated[AgentService, Depends(_agents)]

@@ -58,6 +58,8 @@ class RunService:
             train_run_id=request.train_run_id,
             weights=tuple(file.path for file in weights),
             seed=request.seed,
+            limits=request.limits,
+            retries=request.retries,
             created_at=pressed_at,
         )
         self._runs.insert(run, self._inputs.inputs(project, request, weights))
