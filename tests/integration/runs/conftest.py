@@ -1,4 +1,4 @@
-"""One live workstation per test module, on the session's real servers."""
+"""One live workstation per test module, on the session's real servers. A module may set LIVE_VARIABLES for it."""
 
 import os
 import re
@@ -17,7 +17,8 @@ def live(
 ) -> Iterator[LiveWorkstation]:
     name = re.sub(r"\W", "_", request.module.__name__)[-30:]
     database = f"live_{name}_{os.getpid()}"
-    with LiveWorkstation(servers, tmp_path_factory.mktemp("live"), database, ARM_CPU_SLOTS="2") as workstation:
+    variables = {"ARM_CPU_SLOTS": "2", **getattr(request.module, "LIVE_VARIABLES", {})}
+    with LiveWorkstation(servers, tmp_path_factory.mktemp("live"), database, **variables) as workstation:
         yield workstation
     with pymongo.MongoClient[dict[str, object]](servers.mongo_url) as client:
         client.drop_database(database)

@@ -12,6 +12,9 @@ from backend.contracts.runs import Run
 from backend.runs.supervision_folder import ScriptRecord, read_record
 from tests.integration.runs.live_workstation import LiveWorkstation, kill
 
+# Long enough for a new worker to come, on a machine that is busy with other things.
+LIVE_VARIABLES = {"ARM_LEASE_S": "15"}
+
 STEADY = """
 import hashlib
 def artifact(name, content):
@@ -176,7 +179,7 @@ def test_a_lost_run_keeps_its_state_and_gets_its_data(live: LiveWorkstation) -> 
     worker.wait()
     go_on(live, run)
     live.until(lambda: not live.pids(run))
-    lost = live.until_final(run)
+    lost = live.until_final(run, patience_s=60)
     assert lost.reason and (lost.state, lost.reason.code) == ("lost", "agent_silent")
     live.start_worker()
     live.until(lambda: not (live.home / "supervision" / run.id).exists())
