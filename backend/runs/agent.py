@@ -27,7 +27,7 @@ from backend.runs.object_cache import BrokenObjectError, ObjectCache
 from backend.runs.outcome import StopCause, failed, outcome
 from backend.runs.preparation import PreparationStoppedError, prepare
 from backend.runs.run_folder import RunFolder
-from backend.runs.script_process import ScriptLostError, ScriptPlace, ScriptProcess
+from backend.runs.script_process import ScriptLostError, ScriptPlace, ScriptProcess, SpareShim
 from backend.runs.shipping import Shipper, put_log
 from backend.runs.supervision_folder import SupervisionFolder, boot_id, try_lock, write_note
 
@@ -54,8 +54,9 @@ class AgentJob(Contract):
 class Agent:
     """One run from claim to end, or from where an earlier agent died. The script has a shim and does not need us."""
 
-    def __init__(self, job: AgentJob) -> None:
+    def __init__(self, job: AgentJob, spare_shim: SpareShim) -> None:
         self._job = job
+        self._spare_shim = spare_shim
         self._folder = RunFolder(job.home / "runs" / job.run_id)
         self._connection = ApiConnection(job.api_url, job.token, self._keep_trying)
         self._api = AgentApi(self._connection, job.run_id)
@@ -179,6 +180,7 @@ class Agent:
         if script is not None:
             log.info("run %s: taking over from an earlier agent", self._job.run_id)
             self._is_adopted = True
+            self._spare_shim.dismiss()
             self._limits = self._api.spec().run.limits
             self._heart.note(AgentNote(code="agent_replaced"))
         return script
@@ -203,7 +205,7 @@ class Agent:
         plan = self._launcher.plan(request)
         if self._should_stop.is_set():
             raise PreparationStoppedError
-        return self._launcher.start(plan, self._place)
+        return self._launcher.start(plan, self._place, self._spare_shim)
 
     def _supervise(self, script: ScriptProcess) -> tuple[int, bool]:
         limits = LimitWatch(self._limits, script)
@@ -246,10 +248,11 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    spare_shim = SpareShim()
     line = sys.stdin.readline()
     if not line:
         return 3
-    agent = Agent(AgentJob.model_validate_json(line))
+    agent = Agent(AgentJob.model_validate_json(line), spare_shim)
     signal.signal(signal.SIGTERM, lambda *_: agent.stop("workstation_shutdown"))
     try:
         agent.run()

@@ -4,11 +4,13 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -34,6 +36,30 @@ class ScriptPlace:
     log_limit_bytes: int
 
 
+class SpareShim:
+    """A shim that waits for its job: it is up before there is a script to be started, and ends with us if none comes."""
+
+    def __init__(self) -> None:
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "backend.runs.shim"], stdin=theirs.fileno(), start_new_session=True
+            )
+
+    def give(self, job: dict[str, Any], descriptor: int) -> "subprocess.Popen[bytes]":
+        """Hand over the job and the locked record file."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError), self._socket:
+            line = json.dumps(job).encode() + b"\n"
+            sent = socket.send_fds(self._socket, [line], [descriptor])
+            self._socket.sendall(line[sent:])
+        return self._process
+
+    def dismiss(self) -> None:
+        """There will be no job."""
+        self._socket.close()
+        self._process.wait()
+
+
 class ScriptLostError(Exception):
     """The shim ended without saying how the script ended; everything that carried the run's mark was ended too."""
 
@@ -47,22 +73,12 @@ class ScriptProcess:
         self._shim = shim
 
     @classmethod
-    def start(cls, place: ScriptPlace, plan: LaunchPlan, isolation: str) -> "ScriptProcess":
-        """Start a shim with the script. Raises OSError when the program can not be executed or the disk is full."""
+    def start(cls, place: ScriptPlace, plan: LaunchPlan, isolation: str, spare: SpareShim) -> "ScriptProcess":
+        """Let a shim start the script. Raises OSError when the program can not be executed or the disk is full."""
         adopt_orphans()
         descriptor = try_lock(place.supervised.script_file)
         if descriptor is None:
             raise OSError(f"the script of {place.supervised.run_id} is running already")
-        try:
-            write_record(descriptor, ScriptRecord())
-            shim = subprocess.Popen(
-                [sys.executable, "-m", "backend.runs.shim", str(descriptor)],
-                stdin=subprocess.PIPE,
-                pass_fds=(descriptor,),
-                start_new_session=True,
-            )
-        finally:
-            os.close(descriptor)
         job = {
             "argv": plan.argv,
             "env": dict(plan.env),
@@ -72,9 +88,11 @@ class ScriptProcess:
             "isolation": isolation,
             "log_limit_bytes": place.log_limit_bytes,
         }
-        assert shim.stdin is not None
-        with contextlib.suppress(BrokenPipeError), shim.stdin as stdin:
-            stdin.write(json.dumps(job).encode() + b"\n")
+        try:
+            write_record(descriptor, ScriptRecord())
+            shim = spare.give(job, descriptor)
+        finally:
+            os.close(descriptor)
         script = cls(place, shim)
         record = script._until_started()
         if record is None:

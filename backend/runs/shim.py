@@ -1,7 +1,7 @@
 """The parent of one script: outlives the agent, keeps the exit code, leaves no process behind.
 
-`python -m backend.runs.shim <descriptor>` gets the locked record file of the run as a descriptor and its job as one
-JSON line on stdin; without a job it just ends. It holds the lock as long as it or the script lives.
+`python -m backend.runs.shim` has a socket as stdin, where its job comes as one JSON line together with the descriptor
+of the run's record file, which is locked; without a job it just ends. It holds the lock as long as it or the script lives.
 """
 
 import contextlib
@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +25,7 @@ from backend.runs.process_tree import adopt_orphans, die_with_parent, end_descen
 from backend.runs.supervision_folder import ScriptRecord, boot_id, write_record
 
 PIPE_BYTES = 1 << 20
+RECEIVE_BYTES = 1 << 16
 
 
 def main() -> int:
@@ -31,12 +33,10 @@ def main() -> int:
     # Handlers, not SIG_IGN: that would be inherited by the script.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
-    descriptor = int(sys.argv[1])
-    os.set_inheritable(descriptor, False)
-    line = sys.stdin.readline()
-    if not line:
+    received = _receive_job()
+    if received is None:
         return 3
-    job = json.loads(line)
+    job, descriptor = received
     adopt_orphans()
     record = ScriptRecord(isolation=job["isolation"], shim_pid=os.getpid(), boot_id=boot_id())
     try:
@@ -44,6 +44,18 @@ def main() -> int:
     except OSError as error:
         write_record(descriptor, replace(record, state="failed", error=str(error)))
     return 0
+
+
+def _receive_job() -> tuple[dict[str, Any], int] | None:
+    with socket.socket(fileno=os.dup(0)) as agent:
+        line, descriptors, _, _ = socket.recv_fds(agent, RECEIVE_BYTES, 1)
+        while line and not line.endswith(b"\n"):
+            more = agent.recv(RECEIVE_BYTES)
+            line = line + more if more else b""
+    if not line:
+        return None
+    os.set_inheritable(descriptors[0], False)
+    return json.loads(line), descriptors[0]
 
 
 def _watch(job: dict[str, Any], record: ScriptRecord, descriptor: int) -> ScriptRecord:

@@ -4,7 +4,7 @@ import os
 import time
 
 from backend.runs.launchers.base import LaunchPlan, LaunchRequest, script_argv, script_environment
-from backend.runs.script_process import ScriptPlace, ScriptProcess
+from backend.runs.script_process import ScriptPlace, ScriptProcess, SpareShim
 
 
 class LocalLauncher:
@@ -22,9 +22,9 @@ class LocalLauncher:
             stderr=request.folder.stderr_file,
         )
 
-    def start(self, plan: LaunchPlan, place: ScriptPlace) -> ScriptProcess:
+    def start(self, plan: LaunchPlan, place: ScriptPlace, spare: SpareShim) -> ScriptProcess:
         """Start the script under a shim. Raises OSError when the program can not be executed."""
-        return ScriptProcess.start(place, plan, self.isolation)
+        return ScriptProcess.start(place, plan, self.isolation, spare)
 
 
 def stop_script(script: ScriptProcess, grace_s: float) -> int:
