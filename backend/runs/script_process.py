@@ -37,7 +37,7 @@ class ScriptPlace:
 
 
 class SpareShim:
-    """A shim that waits for its job: it is up before there is a script to be started, and ends with us if none comes."""
+    """A shim that waits for its job: up before there is a script to be started; it ends with us if none comes."""
 
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair()

@@ -1,7 +1,7 @@
 """The parent of one script: outlives the agent, keeps the exit code, leaves no process behind.
 
 `python -m backend.runs.shim` has a socket as stdin, where its job comes as one JSON line together with the descriptor
-of the run's record file, which is locked; without a job it just ends. It holds the lock as long as it or the script lives.
+of the run's record file, which is locked; without a job it just ends. It holds the lock while it or the script lives.
 """
 
 import contextlib
