@@ -183,7 +183,7 @@ class Storm:
         server = self._servers.started[position]
         os.kill(server._process.pid, signal.SIGKILL)
         time.sleep(self._dice.uniform(0, 3))
-        assert server.exit_code() is not None
+        self._live.until(lambda: server.exit_code() is not None)
         server.start()
         self._live.until(self._live._answers, 40)
         return True
