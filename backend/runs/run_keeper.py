@@ -22,7 +22,7 @@ from backend.runs.supervision_folder import SupervisionFolder, is_locked, read_n
 LOOK_AROUND_S = 3.0
 QUICK_DEATH_S = 10.0
 MAX_QUICK_DEATHS = 5
-LONGEST_PAUSE_S = 60.0
+LONGEST_PAUSE_S = 8.0
 log = logging.getLogger(__name__)
 
 
