@@ -36,7 +36,7 @@ class Workstation:
     home: Path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def workstation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workstation]:
     home = tmp_path_factory.mktemp("workstation")
     env = {key: value for key, value in os.environ.items() if not key.startswith("ARM_")}
