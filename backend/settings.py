@@ -34,6 +34,9 @@ class Settings(BaseSettings):
 
     lease_s: float = Field(default=30, description="a run whose agent was silent for so long is lost, s")
     stop_grace_s: float = Field(default=10, description="between SIGTERM and SIGKILL, s")
+    log_max_mb: int = Field(
+        default=1024, ge=1, description="most of a run's stdout, and of its stderr, that is kept, MB"
+    )
     cpu_slots: int = Field(default=1, ge=1, description="runs that a worker computes on its CPU at a time")
     isolation: Literal["auto", "bubblewrap", "process"] = Field(
         default="auto", description="how scripts are kept apart: auto is bubblewrap where it works; both are demands"

@@ -30,6 +30,7 @@ from backend.services.run_inputs import RunInputChecker
 from backend.services.run_queue_service import RunQueueService
 from backend.services.run_record_service import RunRecordService
 from backend.services.run_reports import RunReports
+from backend.services.run_retries import RunRetries
 from backend.services.run_samples import RunSamples
 from backend.services.run_service import RunService
 from backend.services.run_supervision import RunSupervision
@@ -133,6 +134,7 @@ class RunServices:
     workers: WorkerService
     queue: RunQueueService
     agents: AgentService
+    retries: RunRetries
     supervision: RunSupervision
 
 
@@ -233,14 +235,16 @@ def _run_services(
     samples = RunSamples(runs, datasets)
     sealing = PointSealing(points, cursors)
     reports = RunReports(runs, cursors, points, messages, metrics, results, samples, own_messages, sealing)
+    retries = RunRetries(runs, run_service, new_id, utc_now)
     return RunServices(
         runs=run_service,
         records=RunRecordService(runs, messages, metrics, results, artifacts, objects),
         series=SeriesService(runs, cursors, points),
         workers=workers,
         queue=queue,
-        agents=AgentService(runs, samples, reports, artifacts, objects, utc_now),
-        supervision=RunSupervision(runs, own_messages, run_service, settings.lease_s, utc_now),
+        agents=AgentService(runs, samples, reports, artifacts, objects, own_messages, utc_now),
+        retries=retries,
+        supervision=RunSupervision(runs, own_messages, run_service, retries, settings.lease_s, utc_now),
     )
 
 

@@ -84,6 +84,12 @@ async def events(
     return await run_in_threadpool(agents.events, run_id, file, offset, bytes(content))
 
 
+@router.get("/artifacts")
+def list_artifacts(run_id: str, agents: AgentsOf) -> list[Artifact]:
+    """Files that have arrived."""
+    return agents.artifacts(run_id)
+
+
 @router.put("/artifacts")
 async def put_artifact(
     run_id: str,

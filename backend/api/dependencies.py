@@ -12,6 +12,7 @@ from backend.services.dataset_service import DatasetService
 from backend.services.project_service import ProjectService
 from backend.services.run_queue_service import RunQueueService
 from backend.services.run_record_service import RunRecordService
+from backend.services.run_retries import RunRetries
 from backend.services.run_service import RunService
 from backend.services.series_service import SeriesService
 from backend.services.solution_service import SolutionService
@@ -54,6 +55,10 @@ def _runs(request: Request) -> RunService:
     return _services(request).run.runs
 
 
+def _retries(request: Request) -> RunRetries:
+    return _services(request).run.retries
+
+
 def _records(request: Request) -> RunRecordService:
     return _services(request).run.records
 
@@ -91,6 +96,7 @@ ProjectsOf = Annotated[ProjectService, Depends(_projects)]
 SolutionsOf = Annotated[SolutionService, Depends(_solutions)]
 ThumbnailsOf = Annotated[Thumbnails, Depends(_thumbnails)]
 RunsOf = Annotated[RunService, Depends(_runs)]
+RetriesOf = Annotated[RunRetries, Depends(_retries)]
 RecordsOf = Annotated[RunRecordService, Depends(_records)]
 SeriesOf = Annotated[SeriesService, Depends(_series)]
 WorkersOf = Annotated[WorkerService, Depends(_workers)]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
-from backend.api.dependencies import RecordsOf, RunsOf, SeriesOf, WorkersOf
+from backend.api.dependencies import RecordsOf, RetriesOf, RunsOf, SeriesOf, WorkersOf
 from backend.contracts.runs import (
     Artifact,
     Device,
@@ -58,6 +58,12 @@ def get_run(run_id: str, runs: RunsOf) -> Run:
 def stop_run(run_id: str, runs: RunsOf) -> Run:
     """Ask a run to end."""
     return runs.stop(run_id)
+
+
+@router.post("/runs/{run_id}/retry")
+def retry_run(run_id: str, retries: RetriesOf) -> Run:
+    """Start a final run again, as a new run with the same inputs."""
+    return retries.retry(run_id)
 
 
 @router.get("/runs/{run_id}/messages")

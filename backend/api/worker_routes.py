@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from backend.api.dependencies import WorkersOf
-from backend.contracts.runs import Claim, ClaimRequest, Worker
+from backend.contracts.runs import AdoptRequest, Claim, ClaimRequest, Worker
 
 SLICE_S = 1.0
 
@@ -28,6 +28,12 @@ async def claim(body: ClaimRequest, request: Request, workers: WorkersOf) -> Res
             return claimed or Response(status_code=204)
         await run_in_threadpool(workers.wait, body, min(SLICE_S, remaining_s))
     return Response(status_code=204)
+
+
+@router.post("/adopt")
+def adopt(body: AdoptRequest, workers: WorkersOf) -> Claim:
+    """A fresh token for a run that an earlier process of the worker's machine left behind."""
+    return workers.adopt(body)
 
 
 @router.get("")

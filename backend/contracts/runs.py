@@ -31,6 +31,16 @@ class Sample(Contract):
     split: Split
 
 
+class RunLimits(Contract):
+    """What a run may use; None is no limit. `time_s` counts from the start of the script, `memory_mb` is what the
+    script and all its processes occupy, `threads` is what numerical libraries (OpenMP, MKL, OpenBLAS) start.
+    """
+
+    time_s: float | None = Field(default=None, ge=1, le=366 * 86400)
+    memory_mb: int | None = Field(default=None, ge=16, le=1 << 24)
+    threads: int | None = Field(default=None, ge=1, le=4096)
+
+
 class RunCreate(Contract):
     """Start a run.
 
@@ -55,6 +65,9 @@ class RunCreate(Contract):
     labels: Annotated[tuple[Label, ...], Field(max_length=16)] = ()
     """only a worker that carries all of them takes the run"""
     network: bool | None = None
+    limits: RunLimits = RunLimits()
+    retries: int = Field(default=0, ge=0, le=10)
+    """how many times a failed or lost run is started again, each time as a new run"""
 
 
 class RunTimings(Contract):
@@ -101,6 +114,10 @@ class Run(Contract):
     labels: tuple[str, ...] = ()
     waits_for: Reason | None = None
     """why a queued run has not begun yet; filled in where one run is asked for"""
+    limits: RunLimits = RunLimits()
+    retries: int = 0
+    retry_of: str | None = None
+    retried_as: str | None = None
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -308,6 +325,15 @@ class Claim(Contract):
     token: str
 
 
+class AdoptRequest(Contract):
+    """A worker found what an earlier process left of a run and takes it up; the answer is a Claim with a fresh token,
+    and the run's former token opens nothing from then on.
+    """
+
+    worker: str = Field(min_length=1, max_length=200)
+    run_id: str = Field(min_length=1, max_length=100)
+
+
 class RunSpec(Contract):
     """Everything an agent needs to prepare the run folder."""
 
@@ -317,7 +343,7 @@ class RunSpec(Contract):
     weights: dict[str, str]
     """file name -> sha256 of each weights file handed in"""
     classes: tuple[str, ...]
-    limits: dict[str, float] = {}
+    limits: RunLimits = RunLimits()
 
 
 class SampleManifest(Contract):
@@ -327,11 +353,19 @@ class SampleManifest(Contract):
     entries: tuple[SampleEntry, ...]
 
 
+class AgentNote(Contract):
+    """Something that the reader of a run should know; shown once among its messages, however often it is sent."""
+
+    code: Literal["disk_full", "log_cut", "agent_replaced"]
+    params: dict[str, str | int | float] = {}
+
+
 class Heartbeat(Contract):
     """The agent proves that it is alive; also the last text of each stream, None where it did not change."""
 
     stderr_tail: str | None = None
     stdout_tail: str | None = None
+    notes: tuple[AgentNote, ...] = Field(default=(), max_length=8)
 
 
 class AgentReply(Contract):

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from backend.contracts.runs import (
+    AdoptRequest,
     AgentReply,
+    Artifact,
     Claim,
     ClaimRequest,
     Heartbeat,
@@ -26,6 +28,7 @@ FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 3.0
 CHUNK_BYTES = 1 << 20
 Answer = TypeVar("Answer")
+_artifacts = TypeAdapter(list[Artifact])
 log = logging.getLogger(__name__)
 
 
@@ -67,6 +70,10 @@ class ApiConnection:
         """Ask for a run; one attempt. Raises ApiAwayError or ApiRefusedError."""
         response = self.attempt("POST", "/workers/claim", json_body=request)
         return None if response.status_code == 204 else Claim.model_validate_json(response.content)
+
+    def adopt(self, request: AdoptRequest) -> Claim:
+        """Take up a run again; one attempt. Raises ApiAwayError or ApiRefusedError."""
+        return Claim.model_validate_json(self.attempt("POST", "/workers/adopt", json_body=request).content)
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """A request, repeated with growing pauses while the API is away or failing, as long as `keep_trying` says."""
@@ -159,6 +166,10 @@ class AgentApi:
         params = {"file": file, "offset": offset} | ({"skipped_bytes": skipped_bytes} if skipped_bytes else {})
         response = self.connection.request("POST", f"{self._path}/events", params=params, content=content)
         return AgentReply.model_validate_json(response.content)
+
+    def artifacts(self) -> list[Artifact]:
+        """Files that the backend has of this run."""
+        return _artifacts.validate_json(self.connection.request("GET", f"{self._path}/artifacts").content)
 
     def put_artifact(self, path: str, kind: str, sha256: str, info: dict[str, Any], file: Path) -> None:
         """A file that the run produced."""

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from backend.contracts.runs import Heartbeat
+from backend.contracts.runs import AgentNote, Heartbeat
 from backend.runs.api_connection import AgentApi, ApiAwayError, ApiRefusedError
 from backend.runs.script_files import open_regular
 
@@ -29,6 +29,8 @@ class Heart:
         self._streams = {"stdout_tail": ChangingTail(stdout_file), "stderr_tail": ChangingTail(stderr_file)}
         self._on_stop_requested = on_stop_requested
         self._on_refused = on_refused
+        self._notes: dict[str, AgentNote] = {}
+        self._told: set[str] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heart", daemon=True)
 
@@ -37,25 +39,44 @@ class Heart:
         self._thread.start()
 
     def stop(self) -> None:
-        """Beat no more."""
+        """Beat once more if there is something left to tell, then no more."""
         self._stopping.set()
         self._thread.join()
 
+    def note(self, note: AgentNote) -> None:
+        """Tell the readers of the run, once; with one of the next beats."""
+        if note.code not in self._told:
+            self._notes[note.code] = note
+
     def _beat(self) -> None:
         while True:
-            changed = {name: text for name, stream in self._streams.items() if (text := stream.read()) is not None}
+            is_last = self._stopping.is_set()
+            if is_last and not self._notes:
+                return
             try:
-                if self._api.heartbeat(Heartbeat(**changed)).is_stop_requested:
-                    self._on_stop_requested()
-            except ApiAwayError as error:
-                log.info("no heartbeat: %s", error)
-                for name in changed:
-                    self._streams[name].forget()
+                self._beat_once()
             except ApiRefusedError as error:
                 self._on_refused(error)
                 return
-            if self._stopping.wait(PERIOD_S):
+            if is_last:
                 return
+            self._stopping.wait(PERIOD_S)
+
+    def _beat_once(self) -> None:
+        changed = {name: text for name, stream in self._streams.items() if (text := stream.read()) is not None}
+        notes = tuple(self._notes.values())
+        try:
+            reply = self._api.heartbeat(Heartbeat(**changed, notes=notes))
+        except ApiAwayError as error:
+            log.info("no heartbeat: %s", error)
+            for name in changed:
+                self._streams[name].forget()
+            return
+        for note in notes:
+            self._told.add(note.code)
+            del self._notes[note.code]
+        if reply.is_stop_requested:
+            self._on_stop_requested()
 
 
 class ChangingTail:

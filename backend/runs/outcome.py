@@ -5,9 +5,10 @@ import signal
 from typing import Literal
 
 from backend.contracts.base import Reason
-from backend.contracts.runs import RunFinished
+from backend.contracts.runs import RunFinished, RunState
 
-StopCause = Literal["stopped_by_user", "workstation_shutdown"]
+StopCause = Literal["stopped_by_user", "workstation_shutdown", "time_limit", "memory_limit"]
+LIMIT_CAUSES: frozenset[StopCause] = frozenset({"time_limit", "memory_limit"})
 TRACEBACK = "Traceback (most recent call last):"
 _EXCEPTION_LINE = re.compile(r"[A-Za-z_][\w.]*(: .*)?")
 _SYNTAX_ERROR_LINE = re.compile(r"^(SyntaxError|IndentationError|TabError): .*$(?=\s*\Z)", re.MULTILINE)
@@ -15,12 +16,17 @@ MAX_ERROR_CHARS = 500
 SANDBOX_COMPLAINT = "bwrap: "
 
 
-def outcome(exit_code: int, stop_cause: StopCause | None, stderr_tail: str) -> RunFinished:
-    """The report about a script that ended with `exit_code` (minus the signal's number when a signal killed it)."""
+def outcome(
+    exit_code: int, stop_cause: StopCause | None, stderr_tail: str, params: dict[str, object] | None = None
+) -> RunFinished:
+    """The report about a script that ended with `exit_code` (minus the signal's number when a signal killed it).
+
+    `params` belong to the cause of a stop: the limit that was passed.
+    """
     if stop_cause is not None:
-        return RunFinished(
-            state="stopped", reason=Reason(code=stop_cause), exit_code=exit_code, stderr_tail=stderr_tail
-        )
+        reason = Reason(code=stop_cause, params=params or {})
+        state: RunState = "failed" if stop_cause in LIMIT_CAUSES else "stopped"
+        return RunFinished(state=state, reason=reason, exit_code=exit_code, stderr_tail=stderr_tail)
     if exit_code == 0:
         return RunFinished(state="finished", reason=Reason(code="finished"), exit_code=0, stderr_tail=stderr_tail)
     return RunFinished(

@@ -51,6 +51,37 @@ def end_descendants(root: psutil.Process, spared: Collection[int] = (), grace_s:
     return len(ended | _end_those_that_hop(spared))
 
 
+def end_marked(run_dir: Path, patience_s: float = 5) -> int:
+    """Kill every process that carries ARM_RUN_DIR=<run_dir> in its environment, wherever in the tree it hangs now.
+
+    The last resort for orphans whose ancestors are all gone. Returns how many were killed.
+    """
+    mark = f"ARM_RUN_DIR={run_dir}".encode()
+    ended: set[int] = set()
+    deadline = time.monotonic() + patience_s
+    while (found := _marked(mark)) and time.monotonic() < deadline:
+        for process in found:
+            ended.add(process.pid)
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+        psutil.wait_procs(found, timeout=0.2)
+    return len(ended)
+
+
+def _marked(mark: bytes) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            # The environment of a zombie is empty, of another user's process not readable.
+            if mark in Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0"):
+                found.append(process)
+        except OSError:
+            continue
+    return found
+
+
 def _end_those_that_hop(spared: Collection[int]) -> set[int]:
     """End what forks and exits faster than the process table can be read.
 

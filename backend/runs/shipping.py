@@ -65,9 +65,10 @@ class Shipper:
             Reason(code="artifact_not_kept", params={"path": path, "detail": detail}) for path, detail in listed
         )
 
-    def start(self, started: RunStarted) -> None:
-        """Begin; the script runs."""
+    def start(self, started: RunStarted, is_resumed: bool) -> None:
+        """Begin; the script runs, or ran. `is_resumed`: an earlier agent has shipped an unknown part already."""
         self._started = started
+        self._is_resumed = is_resumed
         for thread in self._threads:
             thread.start()
 
@@ -80,12 +81,15 @@ class Shipper:
         if self._failure is not None:
             raise self._failure
 
-    def finish_alone(self) -> None:
-        """Ship all that is there, without threads, about a script that is gone. Raises as `finish` does."""
-        self._ending.set()
-        self._ship_all_lines()
-        self._files.put(None)
-        self._ship_files()
+    def _announced_so_far(self) -> list[SavedFile]:
+        """The files that all lines up to now announce, each as it was announced last."""
+        latest: dict[str, SavedFile] = {}
+        tail = EventTail(self._folder.events_dir)
+        while batches := list(tail.batches()):
+            for batch in batches:
+                tail.move_to(batch.file, batch.end)
+                latest |= {saved.path: saved for saved in announced_files(batch.content, self._folder)[0]}
+        return list(latest.values())
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
@@ -99,8 +103,16 @@ class Shipper:
             if not isinstance(error, ApiAwayError):
                 raise
 
+    def _tell_started(self) -> None:
+        try:
+            self._api.started(self._started)
+        except ApiRefusedError as error:
+            # The run was given up as lost, but what it reported is still taken.
+            if not self._is_resumed or error.code != "run_wrong_state":
+                raise
+
     def _ship_lines(self) -> None:
-        self._api.started(self._started)
+        self._tell_started()
         self._ship_all_lines()
 
     def _ship_all_lines(self) -> None:
@@ -130,20 +142,21 @@ class Shipper:
             self._files.put(saved)
 
     def _ship_files(self) -> None:
+        if self._is_resumed:
+            # Lines were accepted whose files were still waiting when the earlier agent died.
+            known = {(artifact.path, artifact.sha256) for artifact in self._api.artifacts()}
+            for announced in self._announced_so_far():
+                if (announced.path, announced.sha256) not in known:
+                    self._put(announced)
         while (saved := self._files.get()) is not None:
-            detail = put_file(self._api, saved)
-            if detail is None:
-                self._not_kept.pop(saved.path[:MAX_PATH_CHARS], None)
-            else:
-                self._not_kept[saved.path[:MAX_PATH_CHARS]] = detail
+            self._put(saved)
 
-
-def ship_leftovers(api: AgentApi, folder: RunFolder) -> None:
-    """Send what a dead agent had not sent yet. Raises ApiAwayError or ApiRefusedError; one attempt."""
-    shipper = Shipper(api, folder, lambda _: None)
-    shipper.finish_alone()
-    put_log(api, folder.stdout_file)
-    put_log(api, folder.stderr_file)
+    def _put(self, saved: SavedFile) -> None:
+        detail = put_file(self._api, saved)
+        if detail is None:
+            self._not_kept.pop(saved.path[:MAX_PATH_CHARS], None)
+        else:
+            self._not_kept[saved.path[:MAX_PATH_CHARS]] = detail
 
 
 def announced_files(content: bytes, folder: RunFolder) -> tuple[list[SavedFile], dict[str, str]]:

@@ -5,12 +5,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from backend.contracts.base import Reason
 from backend.contracts.datasets import Split
 from backend.contracts.runs import (
     FINAL_STATES,
     AgentReply,
     Artifact,
     Heartbeat,
+    MessageLevel,
     RunFinished,
     RunSpec,
     RunStarted,
@@ -19,6 +21,7 @@ from backend.contracts.runs import (
 from backend.domain import run_lifecycle
 from backend.domain.archive_rules import safe_path
 from backend.domain.errors import InvalidInputError
+from backend.services.own_messages import OwnMessages
 from backend.services.run_reports import RunReports
 from backend.services.run_samples import RunSamples
 from backend.services.worker_service import token_hash
@@ -40,6 +43,7 @@ class AgentService:
         reports: RunReports,
         artifacts: ArtifactStore,
         objects: ObjectStore,
+        own_messages: OwnMessages,
         now: Callable[[], datetime],
     ) -> None:
         self._runs = runs
@@ -47,6 +51,7 @@ class AgentService:
         self._reports = reports
         self._artifacts = artifacts
         self._objects = objects
+        self._own_messages = own_messages
         self._now = now
 
     def is_run_token(self, run_id: str, token: str) -> bool:
@@ -60,12 +65,13 @@ class AgentService:
 
     def spec(self, run_id: str) -> RunSpec:
         """Everything that is needed to prepare the run folder."""
-        inputs = self._runs.inputs(run_id)
+        inputs, run = self._runs.inputs(run_id), self._runs.get(run_id)
         return RunSpec(
-            run=self._runs.get(run_id),
+            run=run,
             code=inputs.code,
             weights={weights.path: weights.sha256 for weights in inputs.weights},
             classes=inputs.classes,
+            limits=run.limits,
         )
 
     def sample(self, run_id: str, role: Split) -> SampleManifest:
@@ -89,6 +95,9 @@ class AgentService:
         tails = {"stderr_tail": report.stderr_tail, "stdout_tail": report.stdout_tail}
         changed = {name: text[-TAIL_CHARS:] for name, text in tails.items() if text is not None}
         is_stop_requested = self._runs.set_heartbeat(run_id, self._now(), changed)
+        for note in report.notes:
+            level: MessageLevel = "info" if note.code == "agent_replaced" else "warning"
+            self._own_messages.post(run_id, note.code, level, Reason(code=note.code, params=dict(note.params)))
         return AgentReply(is_stop_requested=is_stop_requested is None or is_stop_requested)
 
     def finished(self, run_id: str, report: RunFinished) -> AgentReply:
@@ -106,6 +115,9 @@ class AgentService:
             self._reports.warn(run_id, report.warnings)
         if self._runs.move(run_id, report.state, changes) is None:
             run = self._runs.get(run_id)
+            if run.state == "lost":
+                # A run is given up once and for all, but what it left is worth having, and worth saying.
+                self._own_messages.post(run_id, "data_recovered", "info", Reason(code="data_recovered"))
             if run.state != report.state:
                 raise run_lifecycle.refusal(run_id, run.state, report.state)
         self._reports.close(run_id)
@@ -118,6 +130,10 @@ class AgentService:
     def skip_line(self, run_id: str, file: str, offset: int, skipped_bytes: int) -> AgentReply:
         """Leave out an event line that is too long; raises as RunReports.skip does."""
         return self._reply(run_id, self._reports.skip(run_id, file, offset, skipped_bytes))
+
+    def artifacts(self, run_id: str) -> list[Artifact]:
+        """Files that have arrived, ordered by path."""
+        return self._artifacts.artifacts(run_id)
 
     def artifact(
         self, run_id: str, path: str, kind: str, sha256: str, info: dict[str, Any], received: Path

@@ -63,6 +63,8 @@ class RunService:
             priority=request.priority,
             labels=tuple(dict.fromkeys(request.labels)),
             network=network,
+            limits=request.limits,
+            retries=request.retries,
             created_at=pressed_at,
         )
         self._runs.insert(run, self._inputs.inputs(project, request, weights))

@@ -11,6 +11,7 @@ from backend.contracts.base import Reason
 from backend.contracts.runs import Run
 from backend.domain.errors import ArmError
 from backend.services.own_messages import OwnMessages
+from backend.services.run_retries import RunRetries
 from backend.services.run_service import RunService
 from backend.stores.mongo.run_store import RunStore
 
@@ -30,6 +31,7 @@ class RunSupervision:
         runs: RunStore,
         own_messages: OwnMessages,
         run_service: RunService,
+        run_retries: RunRetries,
         lease_s: float,
         now: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
@@ -37,6 +39,7 @@ class RunSupervision:
         self._runs = runs
         self._own_messages = own_messages
         self._run_service = run_service
+        self._run_retries = run_retries
         self._lease_s = lease_s
         self._now = now
         self._monotonic = monotonic
@@ -62,6 +65,7 @@ class RunSupervision:
         self._last_check = moment
         for run in self._runs.never_queued(self._now() - timedelta(seconds=UNQUEUED_S)):
             self._run_service.queue(run)
+        self._run_retries.retry_due()
         if moment - self._awake_since >= self._lease_s:
             for silent in self._runs.silent_since(self._now() - timedelta(seconds=self._lease_s)):
                 self._give_up(*silent)

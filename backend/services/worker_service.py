@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from backend.contracts.runs import Claim, ClaimRequest, Device, Run, Worker, WorkerRun
+from backend.contracts.runs import AdoptRequest, Claim, ClaimRequest, Device, Run, Worker, WorkerRun
 from backend.domain.errors import ConflictError, NotFoundError
 from backend.stores.mongo.run_store import RunStore
 from backend.stores.mongo.worker_store import KnownWorker, WorkerStore
@@ -61,6 +61,15 @@ class WorkerService:
         token = secrets.token_urlsafe(32)
         run = self._runs.claim(devices, request.labels, request.worker, token_hash(token), self._now())
         return None if run is None else Claim(run_id=run.id, device=run.device, token=token)
+
+    def adopt(self, request: AdoptRequest) -> Claim:
+        """A fresh token for an active or ended run; the former opens nothing any more. The lease begins anew.
+
+        Raises NotFoundError, ConflictError('run_not_adoptable') for a run that waits: nothing of it can be anywhere.
+        """
+        token = secrets.token_urlsafe(32)
+        run = self._runs.adopt(request.run_id, request.worker, token_hash(token), self._now())
+        return Claim(run_id=run.id, device=run.device, token=token)
 
     def wait(self, request: ClaimRequest, timeout_s: float) -> None:
         """Return when there may be something to claim, at the latest after `timeout_s`."""

@@ -1,11 +1,11 @@
-"""The port between an agent and the way in which a script is started."""
+"""What the ways of starting a script have in common: a request, a plan, the script's environment."""
 
 import os
 import shlex
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from backend.runs.run_folder import RunFolder
 
@@ -17,7 +17,12 @@ ALLOWED_VARIABLES = frozenset(
         *("NUMEXPR_NUM_THREADS", "SSL_CERT_FILE", "SSL_CERT_DIR"),
     }
 )
+THREAD_VARIABLES = (
+    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
+)
 ALLOWED_PREFIXES = ("LC_", "CUDA_", "NCCL_", "CUDNN_")
+
+SIGNALLED = 128
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,8 @@ class LaunchRequest:
     arguments: str
     device: str
     network: bool = False
+    threads: int | None = None
+    """how many CPU threads numerical libraries may start; None: their own choice"""
 
 
 @dataclass(frozen=True)
@@ -46,42 +53,6 @@ class LaunchPlan:
     stderr: Path
 
 
-class ScriptHandle(Protocol):
-    """A started script with everything that it started itself."""
-
-    pid: int
-
-    def wait(self, timeout_s: float) -> int | None:
-        """Exit code, minus the signal's number for a killed script; None when it still runs after `timeout_s`."""
-        ...
-
-    def terminate(self) -> None:
-        """Ask the whole process group to end (SIGTERM)."""
-        ...
-
-    def kill(self) -> None:
-        """End the script and every descendant at once (SIGKILL)."""
-        ...
-
-    def sweep(self) -> int:
-        """End what the script left behind after it ended; the answer is how many processes that were."""
-        ...
-
-
-class Launcher(Protocol):
-    """Starts scripts. `isolation` names what separates them from the workstation."""
-
-    isolation: str
-
-    def plan(self, request: LaunchRequest) -> LaunchPlan:
-        """What `start` would execute. Raises ValueError when the arguments can not be split."""
-        ...
-
-    def start(self, plan: LaunchPlan) -> ScriptHandle:
-        """Start it. Raises OSError when the program can not be executed."""
-        ...
-
-
 def script_environment(request: LaunchRequest, inherited: Mapping[str, str]) -> dict[str, str]:
     """The environment of a script: an allow-list, the run folder, one device, a home of its own."""
     allowed = {
@@ -89,6 +60,8 @@ def script_environment(request: LaunchRequest, inherited: Mapping[str, str]) -> 
         for name, value in inherited.items()
         if name in ALLOWED_VARIABLES or name.startswith(ALLOWED_PREFIXES)
     }
+    if request.threads is not None:
+        allowed |= dict.fromkeys(THREAD_VARIABLES, str(request.threads))
     return allowed | {
         "ARM_RUN_DIR": str(request.folder.root),
         "HOME": str(request.folder.home_dir),
@@ -101,3 +74,9 @@ def script_argv(request: LaunchRequest) -> tuple[str, ...]:
     """`python <entry file> <arguments>`, the arguments split as a shell would. Raises ValueError on an open quote."""
     entry = os.path.relpath(request.folder.code_file(request.entry_file), request.folder.code_dir)
     return (request.python, entry, *shlex.split(request.arguments))
+
+
+def without_offset(exit_code: int) -> int:
+    """Minus the signal's number where a shell or bubblewrap says 128 + number; other codes as they are."""
+    number = exit_code - SIGNALLED
+    return -number if number in signal.valid_signals() else exit_code

@@ -1,7 +1,6 @@
 """Starts a script inside bubblewrap: namespaces of its own, no capabilities, only what it needs of the disk."""
 
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -9,37 +8,24 @@ from dataclasses import replace
 from pathlib import Path
 
 from backend.runs.launchers.base import LaunchPlan, LaunchRequest
-from backend.runs.launchers.local import LocalLauncher, LocalScript
+from backend.runs.launchers.local import LocalLauncher
 from backend.runs.launchers.sandbox_view import view, write_names
 from backend.runs.run_folder import RunFolder
+from backend.runs.script_process import ScriptPlace, ScriptProcess, SpareShim
 
 # `--unshare-user` and the ids: without them root keeps its capabilities inside.
 NAMESPACES = (
     *("--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"),
     *("--disable-userns", "--unshare-pid", "--die-with-parent", "--hostname", "localhost"),
 )
-SIGNALLED = 128
 PROBE_PATIENCE_S = 60
 USER = {"USER": "arm", "LOGNAME": "arm"}
-
-
-class SandboxedScript(LocalScript):
-    """bubblewrap with a script inside. SIGTERM to the group reaches the script: bubblewrap itself ignores it."""
-
-    def wait(self, timeout_s: float) -> int | None:
-        """Exit code, minus the signal's number for a killed script; None when it still runs after `timeout_s`.
-
-        bubblewrap says 128 + number for a signal; a script that exits with such a code by itself looks the same.
-        """
-        exit_code = super().wait(timeout_s)
-        return None if exit_code is None else without_offset(exit_code)
 
 
 class BubblewrapLauncher(LocalLauncher):
     """`etc_dir` is where the few files of the script's own /etc are kept, the same for all runs."""
 
     isolation = "bubblewrap"
-    script_type = SandboxedScript
 
     def __init__(self, etc_dir: Path) -> None:
         self._etc_dir = etc_dir
@@ -58,16 +44,10 @@ class BubblewrapLauncher(LocalLauncher):
         )
         return replace(plan, argv=argv, env=env)
 
-    def start(self, plan: LaunchPlan) -> LocalScript:
-        """Start the script; it dies with this thread. Raises OSError when the program can not be executed."""
+    def start(self, plan: LaunchPlan, place: ScriptPlace, spare: SpareShim) -> ScriptProcess:
+        """Start the script under a shim. Raises OSError when the program can not be executed."""
         write_names(self._etc_dir)
-        return super().start(plan)
-
-
-def without_offset(exit_code: int) -> int:
-    """Minus the signal's number where a shell or bubblewrap says 128 + number; other codes as they are."""
-    number = exit_code - SIGNALLED
-    return -number if number in signal.valid_signals() else exit_code
+        return super().start(plan, place, spare)
 
 
 def bubblewrap_fault(etc_dir: Path) -> str | None:

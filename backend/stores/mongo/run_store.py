@@ -1,5 +1,6 @@
 """Runs: everything that is needed to repeat one, and its state. The only truth about what runs, waits or has ended."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -8,11 +9,12 @@ from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
 
 from backend.contracts.base import Reason
-from backend.contracts.runs import FINAL_STATES, Run, RunKind, RunState, RunTimings, Sample
+from backend.contracts.runs import FINAL_STATES, Run, RunKind, RunLimits, RunState, RunTimings, Sample
 from backend.domain import run_lifecycle
-from backend.domain.errors import NotFoundError
+from backend.domain.errors import ConflictError, NotFoundError
 from backend.stores.mongo.driver_errors import translates_driver_errors
 
 _NOT_LISTED = {"code": 0, "token_sha256": 0, "stdout_tail": 0}
@@ -56,8 +58,9 @@ class RunStore:
         return int(counter["value"])
 
     def insert(self, run: Run, inputs: RunInputs) -> None:
-        """Save a new run."""
-        self._runs.insert_one(_to_document(run, inputs))
+        """Save a new run. One with this id that is there already stays as it is."""
+        with contextlib.suppress(DuplicateKeyError):
+            self._runs.insert_one(_to_document(run, inputs))
 
     def get(self, run_id: str) -> Run:
         """One run. Raises NotFoundError."""
@@ -160,6 +163,21 @@ class RunStore:
         changes = {"priority": priority} if rank is None else {"priority": priority, "queue_rank": rank}
         return self._runs.update_one({"_id": run_id, "state": "queued"}, {"$set": changes}).matched_count == 1
 
+    def adopt(self, run_id: str, worker: str, token_sha256: str, now: datetime) -> Run:
+        """Give an active or final run a new token, an active one a new lease. Raises NotFoundError, ConflictError."""
+        taken = {"token_sha256": token_sha256, "worker": worker}
+        leased = taken | {"heartbeat_at": now, "has_agent": True}
+        for states, changes in ((run_lifecycle.ACTIVE_STATES, leased), (tuple(FINAL_STATES), taken)):
+            document = self._runs.find_one_and_update(
+                {"_id": run_id, "state": {"$in": list(states)}},
+                {"$set": changes},
+                projection=_NOT_LISTED,
+                return_document=ReturnDocument.AFTER,
+            )
+            if document is not None:
+                return _from_document(document)
+        raise ConflictError("run_not_adoptable", run=run_id, state=self.get(run_id).state)
+
     def set_heartbeat(self, run_id: str, now: datetime, tails: dict[str, str]) -> bool | None:
         """Renew the lease; the answer is whether a stop is requested, or None when the run is no longer active."""
         document = self._runs.find_one_and_update(
@@ -211,6 +229,17 @@ class RunStore:
         )
         return [(_from_document(document), document["has_agent"], document["claim_count"]) for document in found]
 
+    def awaiting_retry(self) -> list[Run]:
+        """Failed and lost runs that are to be started again and were not yet."""
+        found = self._runs.find(
+            {"state": {"$in": ["failed", "lost"]}, "retries": {"$gt": 0}, "retried_as": None}, _NOT_LISTED
+        )
+        return [_from_document(document) for document in found]
+
+    def set_retried(self, run_id: str, retried_as: str) -> None:
+        """Note which run repeats this one."""
+        self._runs.update_one({"_id": run_id}, {"$set": {"retried_as": retried_as}})
+
     def never_queued(self, before: datetime) -> list[Run]:
         """Runs that were saved before `before` and never reached the queue: their request died half-way."""
         found = self._runs.find({"state": "created", "created_at": {"$lt": before}}, _NOT_LISTED)
@@ -255,6 +284,7 @@ def _from_document(document: dict[str, Any]) -> Run:
     return Run(
         id=document["_id"],
         samples=tuple(Sample(**sample) for sample in document["samples"]),
+        limits=RunLimits(**document.get("limits", {})),
         reason=Reason(**document["reason"]) if document["reason"] else None,
         weights=tuple(weights["path"] for weights in document["weights"]),
         timings=RunTimings(
@@ -268,13 +298,7 @@ def _from_document(document: dict[str, Any]) -> Run:
 
 
 _PLAIN_FIELDS = Run.model_fields.keys() - {
-    "id",
-    "samples",
-    "reason",
-    "weights",
-    "timings",
-    "message_counts",
-    "waits_for",
+    *("id", "samples", "limits", "reason", "weights", "timings", "message_counts", "waits_for")
 }
 
 

@@ -43,7 +43,9 @@ def supervision(connections: Connections, services: Services, clock: Clock) -> R
     database = connections.database
     own_messages = OwnMessages(RunMessageStore(database), RunCursorStore(database), utc_now)
     runs = RunStore(database)
-    return RunSupervision(runs, own_messages, services.run.runs, LEASE_S, clock.now, clock.monotonic)  # type: ignore[arg-type]
+    return RunSupervision(
+        runs, own_messages, services.run.runs, services.run.retries, LEASE_S, clock.now, clock.monotonic
+    )  # type: ignore[arg-type]
 
 
 @pytest.fixture

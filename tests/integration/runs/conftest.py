@@ -1,4 +1,4 @@
-"""One live workstation per test module, on the session's real servers."""
+"""One live workstation per test module, on the session's real servers. A module may set LIVE_VARIABLES for it."""
 
 import os
 import re
@@ -18,7 +18,8 @@ def live(
     name = re.sub(r"\W", "_", request.module.__name__)[-30:]
     isolation = getattr(request, "param", "auto")
     database = f"live_{name}_{isolation}_{os.getpid()}"
-    variables = {"ARM_CPU_SLOTS": "2", "ARM_ISOLATION": isolation}
+    more = getattr(request.module, "LIVE_VARIABLES", {})
+    variables = {"ARM_CPU_SLOTS": "2", "ARM_ISOLATION": isolation, **more}
     with LiveWorkstation(servers, tmp_path_factory.mktemp("live"), database, **variables) as workstation:
         yield workstation
     with pymongo.MongoClient[dict[str, object]](servers.mongo_url) as client:

@@ -240,7 +240,7 @@ def test_a_crash_inside_is_told_by_its_signal(live: LiveWorkstation) -> None:
 
 
 def test_kill_9_of_the_script_or_of_bubblewrap_is_told_within_10_s(live: LiveWorkstation) -> None:
-    for find in (live.script_pid, lambda run: live.agent(run).children()[0].pid):
+    for find in (live.script_pid, lambda run: live.agent(run).children()[0].children()[0].pid):
         run = live.start_run(live.project(WAITS))
         until_written(live, run)
         killed_at = time.monotonic()
@@ -251,18 +251,18 @@ def test_kill_9_of_the_script_or_of_bubblewrap_is_told_within_10_s(live: LiveWor
         assert live.pids(run) == []
 
 
-def test_kill_9_of_the_agent_leaves_nothing(live: LiveWorkstation) -> None:
+def test_kill_9_of_the_shim_leaves_nothing(live: LiveWorkstation) -> None:
     daemon = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True)\n"
     run = live.start_run(live.project(daemon + WAITS))
     until_written(live, run)
-    agent = live.agent(run)
-    inside = agent.children(recursive=True)
+    shim = live.agent(run).children()[0]
+    inside = shim.children(recursive=True)
     assert len(inside) == 4  # bubblewrap outside and inside, the script, its daemon
-    agent.kill()
-    gone, alive = psutil.wait_procs(inside, timeout=10)
-    assert alive == [] and len(gone) == 4
+    shim.kill()
     ended = live.until_final(run)
-    assert ended.state == "lost"
+    _, alive = psutil.wait_procs(inside, timeout=10)
+    assert alive == []
+    assert ended.reason and (ended.state, ended.reason.code) == ("lost", "supervisor_died")
 
 
 def test_network_is_refused_unless_the_administrator_allows_it(live: LiveWorkstation) -> None:

@@ -137,39 +137,6 @@ def test_a_queued_run_is_stopped_at_once(live: LiveWorkstation) -> None:
     assert not live.folder(waiting).exists()
 
 
-def test_a_killed_agent_takes_its_script_along_and_the_run_is_lost(live: LiveWorkstation) -> None:
-    run = live.start_run(live.project(STUBBORN_FAMILY))
-    wait_until_written(live, run)
-    live.agent(run).kill()
-    ended = live.until_final(run, patience_s=20)
-    assert ended.reason and (ended.state, ended.reason.code) == ("lost", "agent_died")
-    live.until(lambda: not live.pids(run), 10)
-
-
-def test_what_a_killed_agent_had_not_sent_is_sent_by_its_worker(live: LiveWorkstation) -> None:
-    script = """
-print("hello", flush=True)
-point(0)
-wait_for_file("go")
-for i in range(1, 500):
-    point(i)
-(RUN / "written").touch()
-time.sleep(600)
-"""
-    run = live.start_run(live.project(script))
-    live.until_point(run, 0)
-    agent = live.agent(run)
-    assert agent is not None
-    agent.suspend()  # Nothing can be sent between here and its death.
-    (live.folder(run) / "go").touch()
-    wait_until_written(live, run)
-    agent.kill()
-    ended = live.until_final(run, patience_s=20)
-    assert ended.reason and (ended.state, ended.reason.code) == ("lost", "agent_died")
-    assert_all_points(live, run, 500)
-    assert live.client.get(f"/runs/{run.id}/logs/stdout").text == "hello\n"
-
-
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_a_worker_that_is_stopped_stops_its_runs(live: LiveWorkstation, sent: signal.Signals) -> None:
     run = live.start_run(live.project(POINTS_THEN_WAIT))

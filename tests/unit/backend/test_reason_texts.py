@@ -9,7 +9,7 @@ from typing import get_args
 from backend.runs.outcome import StopCause
 
 ROOT = Path(__file__).parents[3]
-CODE = re.compile(r"""(?:Reason\(\s*code=|failed\()"([a-z0-9_]+)\"""")
+CODE = re.compile(r"""(?:Reason\(\s*code=|AgentNote\(\s*code=|failed\()"([a-z0-9_]+)\"""")
 
 
 def catalogue(language: str) -> dict[str, str]:
@@ -21,7 +21,7 @@ def holes(text: str) -> set[str]:
 
 
 def test_reasons_in_the_source_and_in_the_catalogue_are_the_same() -> None:
-    files = [*(ROOT / "backend" / "runs").rglob("*.py"), *(ROOT / "backend" / "services").rglob("run_*.py")]
+    files = [*(ROOT / "backend" / "runs").rglob("*.py"), *(ROOT / "backend" / "services").rglob("*.py")]
     used = {code for file in files for code in CODE.findall(file.read_text(encoding="utf-8"))} | {*get_args(StopCause)}
     assert len(used) > 10
     for language in ("en", "ru"):

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from backend.runs.launchers import choice
-from backend.runs.launchers.base import LaunchPlan, LaunchRequest
-from backend.runs.launchers.bubblewrap import BubblewrapLauncher, without_offset
+from backend.runs.launchers.base import LaunchPlan, LaunchRequest, without_offset
+from backend.runs.launchers.bubblewrap import BubblewrapLauncher
 from backend.runs.run_folder import RunFolder
 
 
