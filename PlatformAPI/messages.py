@@ -8,13 +8,15 @@ from PlatformAPI.run_context import current
 
 
 def save_progress_for_platform(progress: float) -> None:
-    """Move the progress bar to `progress` per cent, 0..100. Raises WrongArgumentError for anything else."""
+    """Move the progress bar to `progress` per cent, 0..100; under torchrun rank 0 does. Raises WrongArgumentError."""
     percent = finite_from(progress, "progress")
     # A sum of float steps may end at 100.00000000000001.
     if not -1e-6 <= percent <= 100 + 1e-6:
         raise WrongArgumentError(f"progress is {percent}, it must be from 0 to 100")
     percent = min(max(percent, 0.0), 100.0)
     run = current()
+    if run.rank:
+        return  # The bar is rank 0's: copies of the script would pull it to and fro.
     run.writer.write_event("progress", "progress", v=percent)
     if run.console is not None:
         run.console.show_progress(percent)
@@ -49,6 +51,8 @@ def _send(level: str, message: Any) -> None:
     # A lone surrogate (an undecodable file name) has no UTF-8 form and must not stop a training.
     text = str(message).encode("utf-8", "backslashreplace").decode()
     run = current()
+    if run.rank:
+        text = f"[rank {run.rank}] {text}"
     run.writer.write_event("message", f"{level} message", level=level, text=text)
     if run.console is not None:
         run.console.show_message(level, text)

@@ -22,6 +22,7 @@ class RunContext:
         self.spec = {} if is_alone else _read_run_json(folder / "run.json")
         from PlatformAPI.event_writer import EventWriter
 
+        self.rank = _rank()
         self.writer = EventWriter(folder / "events")
         self.console = Console() if is_alone else None
 
@@ -56,6 +57,12 @@ def _start_anew_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_start_anew_in_child)
+
+
+def _rank() -> int:
+    """This process's number among those that torchrun started, 0 for a script that runs by itself."""
+    rank = os.environ.get("RANK", "0")
+    return int(rank) if rank.isdigit() and os.environ.get("WORLD_SIZE", "1") != "1" else 0
 
 
 def _script_dir() -> Path:

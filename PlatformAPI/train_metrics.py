@@ -24,12 +24,14 @@ class TrainMetrics:
         run = current()
         self._writer = run.writer
         self._console = run.console
+        self._suffix = f" [rank {run.rank}]" if run.rank else ""
 
     def log_point(self, name: str, value: float, epoch: int, iter: int, info: Any = None) -> None:  # noqa: A002
         """Add one point to the graph `name`.
 
         Args:
-            name: the graph; points with the same name form one line.
+            name: the graph; points with the same name form one line. Under torchrun the graphs of rank 1
+                and above have their rank in the name.
             value: a number, a NumPy scalar or a tensor of one element. NaN and infinity are kept as such.
             epoch: the epoch, an integer within 32 bits.
             iter: the iteration, an integer within 32 bits.
@@ -45,6 +47,8 @@ class TrainMetrics:
             epoch = int32_from(epoch, f"graph {name!r}: epoch")
         if type(iter) is not int or not INT32_MIN <= iter <= INT32_MAX:
             iter = int32_from(iter, f"graph {name!r}: iter")  # noqa: A001
+        if self._suffix:
+            name += self._suffix
         writer = self._writer
         # The encoder writes NaN and infinity as null; `special` keeps which one it was.
         special = None if isfinite(value) else str(value)

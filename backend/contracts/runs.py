@@ -65,6 +65,8 @@ class RunCreate(Contract):
     labels: Annotated[tuple[Label, ...], Field(max_length=16)] = ()
     """only a worker that carries all of them takes the run"""
     network: bool | None = None
+    processes: int = Field(default=1, ge=1, le=64)
+    """more than one: torchrun starts that many copies of the script on the device, each with its rank"""
     limits: RunLimits = RunLimits()
     retries: int = Field(default=0, ge=0, le=10)
     """how many times a failed or lost run is started again, each time as a new run"""
@@ -114,6 +116,7 @@ class Run(Contract):
     labels: tuple[str, ...] = ()
     waits_for: Reason | None = None
     """why a queued run has not begun yet; filled in where one run is asked for"""
+    processes: int = 1
     limits: RunLimits = RunLimits()
     retries: int = 0
     retry_of: str | None = None

@@ -212,6 +212,7 @@ class Agent:
             device=spec.run.device,
             network=spec.run.network,
             threads=spec.run.limits.threads,
+            processes=spec.run.processes,
         )
         self._limits = spec.run.limits
         plan = self._launcher.plan(request)

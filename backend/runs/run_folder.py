@@ -119,6 +119,7 @@ def run_json(spec: RunSpec, counts: Mapping[str, int]) -> dict[str, Any]:
         # The script sees one device only, and whichever card that is, CUDA counts it from 0.
         "device": "cpu" if run.device == "cpu" else "cuda:0",
         "seed": run.seed,
+        "processes": run.processes,
         "params": run.params,
         "classes": list(spec.classes),
         "samples": _sample_rows(run.samples, counts),

@@ -63,6 +63,7 @@ class RunService:
             priority=request.priority,
             labels=tuple(dict.fromkeys(request.labels)),
             network=network,
+            processes=request.processes,
             limits=request.limits,
             retries=request.retries,
             created_at=pressed_at,

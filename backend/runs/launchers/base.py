@@ -23,6 +23,12 @@ THREAD_VARIABLES = (
 ALLOWED_PREFIXES = ("LC_", "CUDA_", "NCCL_", "CUDNN_")
 
 SIGNALLED = 128
+# `--standalone`: a rendezvous of its own on a free port. `--tee 3`: both streams of every rank come to ours, each line
+# with its rank in front.
+TORCHRUN = (
+    *("-m", "torch.distributed.run", "--standalone", "--tee", "3"),
+    *("--log-line-prefix-template", "[rank ${rank}] "),
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class LaunchRequest:
     network: bool = False
     threads: int | None = None
     """how many CPU threads numerical libraries may start; None: their own choice"""
+    processes: int = 1
+    """more than one: as many copies of the script, started by torchrun"""
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,8 @@ def script_environment(request: LaunchRequest, inherited: Mapping[str, str]) -> 
 def script_argv(request: LaunchRequest) -> tuple[str, ...]:
     """`python <entry file> <arguments>`, the arguments split as a shell would. Raises ValueError on an open quote."""
     entry = os.path.relpath(request.folder.code_file(request.entry_file), request.folder.code_dir)
-    return (request.python, entry, *shlex.split(request.arguments))
+    torchrun = () if request.processes == 1 else (*TORCHRUN, "--nproc-per-node", str(request.processes))
+    return (request.python, *torchrun, entry, *shlex.split(request.arguments))
 
 
 def without_offset(exit_code: int) -> int:
