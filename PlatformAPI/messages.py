@@ -16,7 +16,7 @@ def save_progress_for_platform(progress: float) -> None:
     percent = min(max(percent, 0.0), 100.0)
     run = current()
     if run.rank:
-        return  # The bar is rank 0's: copies of the script would pull it to and fro.
+        return  # The bar is rank 0's: otherwise every copy of the script would move it.
     run.writer.write_event("progress", "progress", v=percent)
     if run.console is not None:
         run.console.show_progress(percent)
