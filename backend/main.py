@@ -37,10 +37,13 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.connections = connections
         app.state.services = build_services(connections, settings)
         app.state.services.clean_up()
+        housekeeping = app.state.services.housekeeping
+        housekeeping.start(app.state.services.chores())
         supervision = app.state.services.run.supervision
         supervision.start()
         yield
         supervision.stop()
+        housekeeping.stop()
         connections.close()
 
     app = FastAPI(title="АРМ Разработчика", lifespan=lifespan)

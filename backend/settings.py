@@ -43,6 +43,15 @@ class Settings(BaseSettings):
     )
     allow_network: bool = Field(default=False, description="whether runs that ask for the network get it")
 
+    keep_run_folders_days: float = Field(
+        default=30, ge=0, description="a worker removes the folder of a run so long after its end, days"
+    )
+    cache_max_gb: float = Field(default=50, ge=0, description="a worker keeps so much of images and weights, GB")
+    sweep_s: float = Field(default=60, gt=0, description="a worker cleans its disk so often, s")
+    object_grace_s: float = Field(
+        default=3600, ge=0, description="a stored file that nothing names stays so long after its last upload, s"
+    )
+
     worker_name: str | None = Field(
         default=None, pattern=r"^[A-Za-z0-9._-]{1,64}$", description="name of a worker; the machine's where not given"
     )

@@ -3,7 +3,7 @@
 import importlib
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,9 +23,12 @@ from backend.services.code_import import CodeImporter
 from backend.services.dataset_import import DatasetImporter, ImportSettings
 from backend.services.dataset_service import DatasetService
 from backend.services.dataset_versions import DatasetVersions
+from backend.services.housekeeping import Housekeeping
+from backend.services.object_sweep import ObjectSweep
 from backend.services.own_messages import OwnMessages
 from backend.services.point_sealing import PointSealing
 from backend.services.project_service import ProjectService
+from backend.services.run_deletion import RunDeletionService
 from backend.services.run_inputs import RunInputChecker
 from backend.services.run_queue_service import RunQueueService
 from backend.services.run_record_service import RunRecordService
@@ -43,8 +46,10 @@ from backend.settings import Settings
 from backend.stores.mongo.artifact_store import ArtifactStore
 from backend.stores.mongo.dataset_store import DatasetStore
 from backend.stores.mongo.dataset_version_store import DatasetVersionStore
+from backend.stores.mongo.deleted_run_store import DeletedRunStore
 from backend.stores.mongo.indexes import ensure_indexes
 from backend.stores.mongo.item_store import ItemStore
+from backend.stores.mongo.object_use_store import ObjectUseStore
 from backend.stores.mongo.project_store import ProjectStore
 from backend.stores.mongo.result_store import ResultStore
 from backend.stores.mongo.run_cursor_store import RunCursorStore
@@ -135,6 +140,7 @@ class RunServices:
     queue: RunQueueService
     agents: AgentService
     retries: RunRetries
+    deletion: RunDeletionService
     supervision: RunSupervision
 
 
@@ -147,6 +153,8 @@ class Services:
     solutions: SolutionService
     thumbnails: Thumbnails
     run: RunServices
+    housekeeping: Housekeeping
+    object_sweep: ObjectSweep
     scratch_dir: Path
 
     def is_object_of_run(self, token: str, sha256: str) -> bool:
@@ -158,13 +166,23 @@ class Services:
         remove_stale(self.scratch_dir)
         self.datasets.clean_up()
 
+    def chores(self) -> list[Callable[[], object]]:
+        """What is done beside the API, in this order."""
+        return [self.run.deletion.finish, self.object_sweep.sweep]
+
 
 def build_services(connections: Connections, settings: Settings) -> Services:
     """Join stores and services."""
     scratch_dir = settings.home_dir / "scratch"
     run_store = RunStore(connections.database)
     projects = _project_service(connections, settings, run_store)
-    datasets = _dataset_service(connections, settings, scratch_dir, run_store.names_dataset)
+    housekeeping, uses = Housekeeping(), ObjectUseStore(connections.database)
+
+    def release(hashes: Iterable[str]) -> None:
+        uses.release(hashes)
+        housekeeping.wake()
+
+    datasets = _dataset_service(connections, settings, scratch_dir, run_store, release)
     return Services(
         datasets=datasets,
         projects=projects,
@@ -178,13 +196,19 @@ def build_services(connections: Connections, settings: Settings) -> Services:
             utc_now,
         ),
         thumbnails=Thumbnails(connections.objects, settings.home_dir / "cache" / "thumbnails"),
-        run=_run_services(connections, settings, run_store, projects, datasets),
+        run=_run_services(connections, settings, run_store, projects, datasets, uses, housekeeping.wake),
+        housekeeping=housekeeping,
+        object_sweep=ObjectSweep(uses, connections.objects, settings.object_grace_s),
         scratch_dir=scratch_dir,
     )
 
 
 def _dataset_service(
-    connections: Connections, settings: Settings, scratch_dir: Path, is_used_by_runs: Callable[[str], bool]
+    connections: Connections,
+    settings: Settings,
+    scratch_dir: Path,
+    runs: RunStore,
+    release: Callable[[Iterable[str]], None],
 ) -> DatasetService:
     datasets, items = DatasetStore(connections.database), ItemStore(connections.database)
     version_store = DatasetVersionStore(connections.database)
@@ -203,7 +227,8 @@ def _dataset_service(
         limits,
         scratch_dir,
         _generate_demo,
-        is_used_by_runs,
+        runs,
+        release,
         utc_now,
     )
 
@@ -221,13 +246,20 @@ def _project_service(connections: Connections, settings: Settings, runs: RunStor
 
 
 def _run_services(
-    connections: Connections, settings: Settings, runs: RunStore, projects: ProjectService, datasets: DatasetService
+    connections: Connections,
+    settings: Settings,
+    runs: RunStore,
+    projects: ProjectService,
+    datasets: DatasetService,
+    uses: ObjectUseStore,
+    wake: Callable[[], None],
 ) -> RunServices:
     database, objects = connections.database, connections.objects
     cursors, messages, points = RunCursorStore(database), RunMessageStore(database), RunPointStore(database)
     metrics, results, artifacts = RunMetricStore(database), ResultStore(database), ArtifactStore(database)
     wake_ups = WakeUps(connections.redis)
-    workers = WorkerService(runs, WorkerStore(database), wake_ups, utc_now)
+    deleted = DeletedRunStore(database)
+    workers = WorkerService(runs, WorkerStore(database), deleted, wake_ups, utc_now)
     queue = RunQueueService(runs, workers.workers)
     checker = RunInputChecker(projects, datasets, runs, artifacts, workers.devices, settings.allow_network)
     run_service = RunService(runs, cursors, checker, wake_ups, queue.waits_for, new_id, utc_now)
@@ -244,6 +276,9 @@ def _run_services(
         queue=queue,
         agents=AgentService(runs, samples, reports, artifacts, objects, own_messages, utc_now),
         retries=retries,
+        deletion=RunDeletionService(
+            runs, deleted, artifacts, results, (points, messages, metrics, cursors), uses, utc_now, wake
+        ),
         supervision=RunSupervision(runs, own_messages, run_service, retries, settings.lease_s, utc_now),
     )
 

@@ -10,6 +10,7 @@ from backend.domain.errors import NotAllowedError
 from backend.services.agent_service import AgentService
 from backend.services.dataset_service import DatasetService
 from backend.services.project_service import ProjectService
+from backend.services.run_deletion import RunDeletionService
 from backend.services.run_queue_service import RunQueueService
 from backend.services.run_record_service import RunRecordService
 from backend.services.run_retries import RunRetries
@@ -75,6 +76,10 @@ def _queue(request: Request) -> RunQueueService:
     return _services(request).run.queue
 
 
+def _deletion(request: Request) -> RunDeletionService:
+    return _services(request).run.deletion
+
+
 def _agents(request: Request) -> AgentService:
     return _services(request).run.agents
 
@@ -101,4 +106,5 @@ RecordsOf = Annotated[RunRecordService, Depends(_records)]
 SeriesOf = Annotated[SeriesService, Depends(_series)]
 WorkersOf = Annotated[WorkerService, Depends(_workers)]
 QueueOf = Annotated[RunQueueService, Depends(_queue)]
+DeletionOf = Annotated[RunDeletionService, Depends(_deletion)]
 AgentsOf = Annotated[AgentService, Depends(_agents)]

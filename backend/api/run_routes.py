@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
-from backend.api.dependencies import RecordsOf, RetriesOf, RunsOf, SeriesOf, WorkersOf
+from backend.api.dependencies import DeletionOf, RecordsOf, RetriesOf, RunsOf, SeriesOf, WorkersOf
 from backend.contracts.runs import (
     Artifact,
     Device,
@@ -17,6 +17,7 @@ from backend.contracts.runs import (
     Run,
     RunCreate,
     RunKind,
+    RunsDelete,
     SeriesSummary,
 )
 
@@ -52,6 +53,18 @@ def create_run(body: RunCreate, runs: RunsOf) -> Run:
 def get_run(run_id: str, runs: RunsOf) -> Run:
     """One run."""
     return runs.get(run_id)
+
+
+@router.delete("/runs/{run_id}", status_code=204)
+def delete_run(run_id: str, deletion: DeletionOf) -> None:
+    """Delete a run that has ended."""
+    deletion.delete([run_id])
+
+
+@router.post("/runs/delete", status_code=204)
+def delete_runs(body: RunsDelete, deletion: DeletionOf) -> None:
+    """Delete several runs that have ended, or none."""
+    deletion.delete(body.run_ids)
 
 
 @router.post("/runs/{run_id}/stop")

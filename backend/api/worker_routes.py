@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from backend.api.dependencies import WorkersOf
-from backend.contracts.runs import AdoptRequest, Claim, ClaimRequest, Worker
+from backend.contracts.runs import AdoptRequest, Claim, ClaimRequest, FolderVerdicts, Worker, WorkerFolders
 
 SLICE_S = 1.0
 
@@ -52,6 +52,12 @@ def drain(name: str, workers: WorkersOf) -> Worker:
 def undrain(name: str, workers: WorkersOf) -> Worker:
     """Let it take runs again."""
     return workers.set_draining(name, False)
+
+
+@router.post("/{name}/folders")
+def judge_folders(name: str, body: WorkerFolders, workers: WorkersOf) -> FolderVerdicts:
+    """A worker's disk, and which of its run folders may go."""
+    return workers.folder_verdicts(name, body)
 
 
 @router.delete("/{name}", status_code=204)

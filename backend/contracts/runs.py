@@ -23,12 +23,16 @@ MESSAGE_LEVELS: tuple[MessageLevel, ...] = ("info", "warning", "error")
 
 
 class Sample(Contract):
-    """What plays the role of train, val or test in a run: one split of one frozen dataset version."""
+    """What plays the role of train, val or test in a run: one split of one frozen dataset version.
+
+    `deleted_dataset` is the dataset's name once it was deleted: the run stays, but it can not be repeated.
+    """
 
     role: Split
     dataset_id: str
     version: int
     split: Split
+    deleted_dataset: str = ""
 
 
 class RunLimits(Contract):
@@ -126,6 +130,12 @@ class Run(Contract):
     finished_at: datetime | None = None
     heartbeat_at: datetime | None = None
     timings: RunTimings = RunTimings()
+
+
+class RunsDelete(Contract):
+    """Runs to delete, all of them or none."""
+
+    run_ids: Annotated[tuple[str, ...], Field(min_length=1, max_length=200)]
 
 
 class Message(Contract):
@@ -263,8 +273,26 @@ class WorkerRun(Contract):
     progress: float
 
 
+class DiskUse(Contract):
+    """The disk on which a worker keeps its runs, bytes; the last three are how much of it may be cleaned, and when.
+
+    Run folders of ended runs are removed after `keep_days`, files of the cache above `cache_limit_bytes`.
+    """
+
+    total_bytes: int = Field(ge=0)
+    free_bytes: int = Field(ge=0)
+    run_folder_count: int = Field(ge=0)
+    run_folders_bytes: int = Field(ge=0)
+    cache_bytes: int = Field(ge=0)
+    cache_limit_bytes: int = Field(ge=0)
+    keep_days: float = Field(ge=0)
+
+
 class Worker(Contract):
-    """A machine that computes runs. `used` counts occupied slots by device, from the runs themselves."""
+    """A machine that computes runs. `used` counts occupied slots by device, from the runs themselves.
+
+    `disk` is None until the worker has looked. `is_disk_low`: runs may soon fail for want of space.
+    """
 
     name: str
     labels: tuple[str, ...]
@@ -274,6 +302,8 @@ class Worker(Contract):
     is_alive: bool
     is_draining: bool
     last_seen: datetime
+    disk: DiskUse | None = None
+    is_disk_low: bool = False
 
 
 class QueuedRun(Contract):
@@ -318,6 +348,23 @@ class ClaimRequest(Contract):
     labels: Annotated[tuple[Label, ...], Field(max_length=16)] = ()
     free: tuple[str, ...] | None = None
     wait_s: float = Field(default=10, ge=0, le=20)
+
+
+class WorkerFolders(Contract):
+    """A worker says how its disk is used and asks which of its run folders (named by run id) may go."""
+
+    disk: DiskUse
+    run_ids: Annotated[tuple[str, ...], Field(max_length=5000)] = ()
+
+
+class FolderVerdicts(Contract):
+    """What the backend knows of run folders: whose runs were deleted, and since when the others have ended.
+
+    A folder in neither belongs to a run that has not ended, or to none that this backend knows: both stay.
+    """
+
+    deleted: tuple[str, ...] = ()
+    ended: dict[str, datetime] = {}
 
 
 class Claim(Contract):

@@ -34,6 +34,8 @@ class ObjectCache:
         cached = self._fetched(sha256)
         try:
             os.link(cached, target)
+        except FileNotFoundError:  # Cleaned away this very moment (disk_cleaning).
+            os.link(self._fetched(sha256), target)
         except OSError:  # Another file system, or one without hard links.
             shutil.copyfile(cached, target)
             target.chmod(READ_ONLY)
@@ -54,7 +56,11 @@ class ObjectCache:
 
     def _fetched(self, sha256: str) -> Path:
         cached = self._folder / sha256[:2] / sha256
-        if cached.exists():
+        try:
+            os.utime(cached)  # The time of the last use, by which disk_cleaning chooses.
+        except FileNotFoundError:
+            pass
+        else:
             return cached
         cached.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=cached.parent, prefix=".part-", delete=False) as part:

@@ -129,7 +129,7 @@ def run_json(spec: RunSpec, counts: Mapping[str, int]) -> dict[str, Any]:
 
 
 def _sample_rows(samples: Sequence[Sample], counts: Mapping[str, int]) -> list[dict[str, Any]]:
-    return [sample.model_dump() | {"count": counts[sample.role]} for sample in samples]
+    return [sample.model_dump(exclude={"deleted_dataset"}) | {"count": counts[sample.role]} for sample in samples]
 
 
 def _write_whole(path: Path, text: str) -> None:

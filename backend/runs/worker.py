@@ -16,6 +16,7 @@ from backend.contracts.runs import Claim, ClaimRequest
 from backend.runs.agent import AgentJob
 from backend.runs.api_connection import ApiAwayError, ApiConnection, ApiRefusedError
 from backend.runs.devices import find_devices
+from backend.runs.disk_upkeep import DiskUpkeep
 from backend.runs.launchers.choice import IsolationMissingError, LaunchRules, choose_isolation
 from backend.runs.process_tree import adopt_orphans
 from backend.runs.run_keeper import RunKeeper
@@ -147,13 +148,22 @@ def run_worker(
     worker.run()
 
 
+def _upkeep(settings: Settings, name: str) -> DiskUpkeep:
+    connection = ApiConnection(settings.worker_api_url, settings.api_token)
+    keep_days, cache_max_gb = settings.keep_run_folders_days, settings.cache_max_gb
+    return DiskUpkeep(connection, settings.home_dir, name, keep_days, cache_max_gb, settings.sweep_s)
+
+
 def main() -> int:
     """`python -m backend.runs.worker`, told what it needs by ARM_API_URL, ARM_API_TOKEN and ARM_HOME."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     settings = Settings()
     try:
-        with held_worker_name(settings.home_dir, settings.worker_name or platform.node()) as name:
+        with (
+            held_worker_name(settings.home_dir, settings.worker_name or platform.node()) as name,
+            _upkeep(settings, name),
+        ):
             run_worker(
                 settings.worker_api_url,
                 settings.api_token,

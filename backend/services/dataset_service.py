@@ -2,9 +2,10 @@
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from backend.contracts.datasets import (
     Dataset,
@@ -34,6 +35,18 @@ DEMO_MAX_IMAGES = 2000
 SOURCE_MAX_LENGTH = 100
 
 
+class DatasetRuns(Protocol):
+    """What is asked of runs when a dataset is deleted."""
+
+    def unfinished_of_dataset(self, dataset_id: str) -> list[int]:
+        """Numbers of the runs that still need it."""
+        ...
+
+    def note_deleted_dataset(self, dataset_id: str, name: str) -> None:
+        """Let the others keep its name."""
+        ...
+
+
 class DatasetService:
     """Datasets, their items and versions."""
 
@@ -47,7 +60,8 @@ class DatasetService:
         limits: ArchiveLimits,
         scratch_dir: Path,
         generate_demo: Callable[[Path, int, int], None],
-        is_used_by_runs: Callable[[str], bool],
+        runs: "DatasetRuns",
+        release: Callable[[Iterable[str]], None],
         now: Callable[[], datetime],
     ) -> None:
         self._datasets = datasets
@@ -58,7 +72,8 @@ class DatasetService:
         self._limits = limits
         self._scratch_dir = scratch_dir
         self._generate_demo = generate_demo
-        self._is_used_by_runs = is_used_by_runs
+        self._runs = runs
+        self._release = release
         self._now = now
 
     def datasets(self) -> list[Dataset]:
@@ -98,10 +113,15 @@ class DatasetService:
             return self.dataset(self._importer.import_tree(name, FolderTree(Path(folder), self._limits.max_files)))
 
     def delete(self, dataset_id: str) -> None:
-        """Delete a dataset with its items and versions; images stay, others may name them. Raises ConflictError."""
+        """Delete a dataset with its items, versions, and the images that nothing else names (docs/decisions/0030).
+
+        Runs that have ended keep its name and their results, and can no longer be repeated. Raises NotFoundError, or
+        ConflictError('dataset_in_use') with the numbers of the runs that still need it.
+        """
+        name = self._datasets.get(dataset_id).name
         # Hidden first, asked second: a run that is being created now can no longer find the dataset.
         self._datasets.hide(dataset_id)
-        self._finish_deletion(dataset_id)
+        self._finish_deletion(dataset_id, name)
 
     def items(self, dataset_id: str, split: Split | None, class_name: str | None, offset: int, limit: int) -> ItemPage:
         """A page of items ordered by split and name. Raises NotFoundError."""
@@ -155,18 +175,21 @@ class DatasetService:
         self._importer.discard_leftovers()
         for dataset_id in self._datasets.hidden():
             with contextlib.suppress(ConflictError):
-                self._finish_deletion(dataset_id)
+                self._finish_deletion(dataset_id, self._datasets.hidden_name(dataset_id))
 
-    def _finish_deletion(self, dataset_id: str) -> None:
+    def _finish_deletion(self, dataset_id: str, name: str) -> None:
         try:
-            if self._is_used_by_runs(dataset_id):
-                raise ConflictError("dataset_in_use", id=dataset_id)
+            if unfinished := self._runs.unfinished_of_dataset(dataset_id):
+                raise ConflictError("dataset_in_use", id=dataset_id, runs=", ".join(map(str, unfinished)))
         except BaseException:
             self._datasets.show_again(dataset_id)
             raise
+        self._runs.note_deleted_dataset(dataset_id, name)
+        images = list(self._items.images(dataset_id))
         self._items.remove_dataset(dataset_id)
         self._version_store.remove_dataset(dataset_id)
         self._datasets.remove(dataset_id)
+        self._release(images)
 
 
 def _joined(record: DatasetRecord, edits: Edits, newest: VersionRecord | None) -> Dataset:

@@ -137,6 +137,8 @@ class RunInputChecker:
 
     def still_holds(self, run: Run) -> bool:
         """Ask again for what could vanish between the check and the saving of the run. Raises NotFoundError."""
+        if run.train_run_id is not None:
+            self._runs.get(run.train_run_id)
         return all(self._datasets.version(sample.dataset_id, sample.version) for sample in run.samples)
 
     @staticmethod

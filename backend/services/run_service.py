@@ -76,7 +76,7 @@ class RunService:
         try:
             self._inputs.still_holds(run)
         except NotFoundError as error:
-            # Its dataset was deleted while the run was being saved.
+            # Its dataset, or the run whose weights it tests, was deleted while the run was being saved.
             reason = Reason(code="inputs_vanished", params={"detail": str(error)})
             self._runs.move(run.id, "failed", {"reason": reason.model_dump(), "finished_at": self._now()})
             raise

@@ -6,13 +6,27 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from backend.contracts.runs import AdoptRequest, Claim, ClaimRequest, Device, Run, Worker, WorkerRun
+from backend.contracts.runs import (
+    AdoptRequest,
+    Claim,
+    ClaimRequest,
+    Device,
+    DiskUse,
+    FolderVerdicts,
+    Run,
+    Worker,
+    WorkerFolders,
+    WorkerRun,
+)
 from backend.domain.errors import ConflictError, NotFoundError
+from backend.stores.mongo.deleted_run_store import DeletedRunStore
 from backend.stores.mongo.run_store import RunStore
 from backend.stores.mongo.worker_store import KnownWorker, WorkerStore
 from backend.stores.redis.wake_ups import WakeUps
 
 ALIVE_S = 15.0
+LOW_DISK_BYTES = 5 << 30
+LOW_DISK_SHARE = 0.05
 
 
 class WorkerService:
@@ -26,12 +40,14 @@ class WorkerService:
         self,
         runs: RunStore,
         workers: WorkerStore,
+        deleted_runs: DeletedRunStore,
         wake_ups: WakeUps,
         now: Callable[[], datetime],
         alive_s: float = ALIVE_S,
     ) -> None:
         self._runs = runs
         self._workers = workers
+        self._deleted_runs = deleted_runs
         self._wake_ups = wake_ups
         self._now = now
         self._alive_s = alive_s
@@ -88,6 +104,16 @@ class WorkerService:
                 self._wake_ups.send(device)
         return self._worker(name)
 
+    def folder_verdicts(self, name: str, folders: WorkerFolders) -> FolderVerdicts:
+        """Note how a worker's disk is used; the answer says which of its run folders are needed no more.
+
+        Raises NotFoundError for a worker that has not asked for a run yet.
+        """
+        if not self._workers.set_disk(name, folders.disk):
+            raise NotFoundError("worker_not_found", worker=name[:80])
+        deleted = self._deleted_runs.among(folders.run_ids)
+        return FolderVerdicts(deleted=tuple(deleted), ended=self._runs.ended_at(folders.run_ids))
+
     def remove(self, name: str) -> None:
         """Forget a worker that is away. Raises NotFoundError; ConflictError while it is alive or its runs go on."""
         worker = self._worker(name)
@@ -123,7 +149,13 @@ class WorkerService:
             is_alive=self._is_alive(worker),
             is_draining=worker.is_draining,
             last_seen=worker.last_seen,
+            disk=worker.disk,
+            is_disk_low=worker.disk is not None and _is_low(worker.disk),
         )
+
+
+def _is_low(disk: DiskUse) -> bool:
+    return disk.free_bytes < max(LOW_DISK_BYTES, LOW_DISK_SHARE * disk.total_bytes)
 
 
 def token_hash(token: str) -> str:

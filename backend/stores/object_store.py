@@ -1,8 +1,10 @@
 """Content-addressed files in a folder or an S3 bucket (fsspec): uploaded twice, stored once, never changed."""
 
 import hashlib
+import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
@@ -12,6 +14,8 @@ import fsspec
 from backend.domain.errors import InvalidInputError, NotFoundError, UnavailableError
 
 CHUNK_BYTES = 1 << 20
+RENEW_AFTER_S = 600.0
+"""An older object of a bucket is written again when somebody puts it: a bucket knows no touch."""
 
 
 class ObjectStore:
@@ -32,7 +36,7 @@ class ObjectStore:
     def put_bytes(self, content: bytes) -> str:
         """Store bytes and return their sha256."""
         sha256 = hashlib.sha256(content).hexdigest()
-        if not self.exists(sha256):
+        if not self._is_renewed(sha256):
             with self.scratch_file() as scratch:
                 scratch.write(content)
                 scratch.flush()
@@ -42,7 +46,7 @@ class ObjectStore:
     def put_file(self, path: Path) -> str:
         """Store a copy of a file and return its sha256; the file stays where it is."""
         sha256 = hash_file(path)
-        if not self.exists(sha256):
+        if not self._is_renewed(sha256):
             with self.scratch_file() as scratch, path.open("rb") as source:
                 shutil.copyfileobj(source, scratch, CHUNK_BYTES)
                 scratch.flush()
@@ -75,6 +79,59 @@ class ObjectStore:
         """A seekable binary file of the object."""
         return cast(IO[bytes], self._guard(self._fs.open, self._path(sha256), "rb"))
 
+    # --- removing what nothing names any more, in this order ---
+
+    def set_aside(self, sha256: str, untouched_s: float) -> bool:
+        """Hide an object that nobody has put for `untouched_s`; False when somebody has, or when it is not there.
+
+        Hidden, because between a last question (who names it?) and the removal somebody could put it again: such a
+        put finds nothing and writes it anew. A bucket can not hide, so there `untouched_s` alone protects.
+        """
+        path = self._path(sha256)
+        try:
+            if self._age_s(path) < untouched_s:
+                return False
+            if self._is_local:
+                Path(path).replace(_aside(path))
+                if self._age_s(_aside(path)) < untouched_s:
+                    self.take_back(sha256)
+                    return False
+        except (FileNotFoundError, NotFoundError):
+            return False
+        return True
+
+    def take_back(self, sha256: str) -> None:
+        """Show an object again that was set aside."""
+        if self._is_local:
+            path = self._path(sha256)
+            Path(_aside(path)).replace(path)
+
+    def remove_aside(self, sha256: str) -> None:
+        """Delete an object that was set aside."""
+        path = self._path(sha256)
+        if self._is_local:
+            Path(_aside(path)).unlink(missing_ok=True)
+        else:
+            self._guard(self._fs.rm_file, path)
+
+    def _is_renewed(self, sha256: str) -> bool:
+        """Whether the object is there already; then its age begins anew, so that nobody removes it now."""
+        path = self._path(sha256)
+        if not self._is_local:
+            return self.exists(sha256) and self._age_s(path) < RENEW_AFTER_S
+        try:
+            os.utime(path)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise UnavailableError("storage_failed", detail=str(error)) from error
+        return True
+
+    def _age_s(self, path: str) -> float:
+        if self._is_local:
+            return time.time() - Path(path).stat().st_mtime
+        return time.time() - float(self._guard(self._fs.modified, path).timestamp())
+
     def _publish(self, source: Path, sha256: str) -> None:
         target = self._path(sha256)
         if self._is_local:
@@ -103,6 +160,10 @@ class ObjectStore:
             raise NotFoundError("object_not_found", sha256=path.rsplit("/", 1)[-1]) from None
         except OSError as error:
             raise UnavailableError("storage_failed", detail=str(error)) from error
+
+
+def _aside(path: str) -> str:
+    return f"{path}.aside"
 
 
 def hash_file(path: Path) -> str:

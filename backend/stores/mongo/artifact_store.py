@@ -32,6 +32,10 @@ class ArtifactStore:
         document = self._artifacts.find_one({"_id": f"{run_id}:{path}"})
         return None if document is None else _from_document(document)
 
+    def remove_run(self, run_id: str) -> None:
+        """Delete everything of a run."""
+        self._artifacts.delete_many({"run_id": run_id})
+
 
 def _from_document(document: dict[str, Any]) -> Artifact:
     fields = {name: document[name] for name in ("path", "kind", "sha256", "size_bytes", "created_at")}

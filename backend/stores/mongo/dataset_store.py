@@ -69,6 +69,11 @@ class DatasetStore:
         """Take a hidden dataset back: the deletion was refused."""
         self._collection.update_one({"_id": dataset_id, "state": "deleting"}, {"$set": {"state": "ready"}})
 
+    def hidden_name(self, dataset_id: str) -> str:
+        """Name of a dataset whose deletion did not end."""
+        document = self._collection.find_one({"_id": dataset_id}, {"name": 1})
+        return "" if document is None else str(document.get("name", ""))
+
     def remove(self, dataset_id: str) -> None:
         """Last step of a deletion or of giving an import up."""
         self._collection.delete_one({"_id": dataset_id, "state": {"$ne": "ready"}})

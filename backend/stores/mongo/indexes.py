@@ -20,6 +20,7 @@ INDEXES: dict[str, list[IndexModel]] = {
                 ("imported_box_count", ASCENDING),
             ]
         ),
+        IndexModel([("image", ASCENDING)]),
     ],
     "item_revisions": [
         IndexModel([("item_id", ASCENDING), ("revision", ASCENDING)], unique=True),
@@ -39,6 +40,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("number", DESCENDING)], unique=True),
         IndexModel([("samples.dataset_id", ASCENDING)]),
         IndexModel([("token_sha256", ASCENDING)], sparse=True),
+        IndexModel([("weights.sha256", ASCENDING)], sparse=True),
     ],
     # What is still in small chunks is read by offset and counted by series, the latter from the index alone.
     "run_points": [
@@ -76,8 +78,14 @@ INDEXES: dict[str, list[IndexModel]] = {
     "results": [
         IndexModel([("run_id", ASCENDING), ("name", ASCENDING)], unique=True),
         IndexModel([("run_id", ASCENDING), ("classes", ASCENDING), ("name", ASCENDING)]),
+        # This one, like those of items, artifacts and weights: does anything still name an object?
+        IndexModel([("image", ASCENDING)]),
     ],
-    "artifacts": [IndexModel([("run_id", ASCENDING), ("path", ASCENDING)], unique=True)],
+    "artifacts": [
+        IndexModel([("run_id", ASCENDING), ("path", ASCENDING)], unique=True),
+        IndexModel([("sha256", ASCENDING)]),
+    ],
+    "deleted_runs": [IndexModel([("is_cleared", ASCENDING)])],
     "run_cursors": [IndexModel([("run_id", ASCENDING)])],
 }
 

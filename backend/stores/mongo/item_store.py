@@ -1,6 +1,6 @@
 """Images of datasets with their current markup, and every state that the markup ever had."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -116,6 +116,11 @@ class ItemStore:
             found.count += group["count"]
             found.box_deltas[SPLITS[group["_id"]["split_order"]]] = group["boxes"]
         return edits
+
+    def images(self, dataset_id: str) -> Iterator[str]:
+        """Hashes of a dataset's images."""
+        for document in self._items.find({"dataset_id": dataset_id}, {"image": 1}):
+            yield document["image"]
 
     def remove_dataset(self, dataset_id: str) -> None:
         """Delete every item and revision of a dataset."""

@@ -1,6 +1,6 @@
 """Predicted markup per image of a run, joined with the truth that the image had in the run's frozen dataset version."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,15 @@ class ResultStore:
             total=self._results.count_documents(query),
             classes=tuple(sorted(name for name in self._results.distinct("classes", {"run_id": run_id}) if name)),
         )
+
+    def images(self, run_id: str) -> Iterator[str]:
+        """Hashes of the images that results of a run show."""
+        for document in self._results.find({"run_id": run_id, "image": {"$ne": None}}, {"image": 1}):
+            yield document["image"]
+
+    def remove_run(self, run_id: str) -> None:
+        """Delete everything of a run."""
+        self._results.delete_many({"run_id": run_id})
 
 
 def _update(run_id: str, result: TimedResult, known: KnownImage | None) -> UpdateOne:

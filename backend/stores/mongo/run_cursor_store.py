@@ -103,6 +103,10 @@ class RunCursorStore:
                 total[name] = total.get(name, 0) + count
         return totals
 
+    def remove_run(self, run_id: str) -> None:
+        """Delete everything of a run."""
+        self._cursors.delete_many({"run_id": run_id})
+
     def _upsert(self, query: dict[str, Any], pipeline: list[dict[str, Any]]) -> dict[str, Any]:
         found = self._cursors.find_one_and_update(query, pipeline, upsert=True, return_document=ReturnDocument.AFTER)
         assert found is not None

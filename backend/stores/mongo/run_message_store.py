@@ -43,6 +43,10 @@ class RunMessageStore:
             kept = sorted(kept + _from_document(chunk), key=lambda message: message.time)[-limit:]
         return kept
 
+    def remove_run(self, run_id: str) -> None:
+        """Delete everything of a run."""
+        self._chunks.delete_many({"run_id": run_id})
+
 
 def _to_document(run_id: str, key: str, level: MessageLevel, messages: list[TimedText]) -> dict[str, Any]:
     return {

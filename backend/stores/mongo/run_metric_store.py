@@ -28,6 +28,10 @@ class RunMetricStore:
         """All metrics of a run in the order in which they first appeared."""
         return [_from_document(d) for d in self._metrics.find({"run_id": run_id}).sort("order", ASCENDING)]
 
+    def remove_run(self, run_id: str) -> None:
+        """Delete everything of a run."""
+        self._metrics.delete_many({"run_id": run_id})
+
 
 def _update(run_id: str, timed: TimedMetric) -> UpdateOne:
     metric = timed.metric

@@ -154,6 +154,11 @@ class RunPointStore:
         """Delete the chunks that a stored fold covers."""
         self._chunks.delete_many({"run_id": run_id, "file": file, "series": series, "offset": {"$lt": upto}})
 
+    def remove_run(self, run_id: str) -> None:
+        """Delete everything of a run."""
+        for collection in (self._chunks, self._blocks, self._folds):
+            collection.delete_many({"run_id": run_id})
+
     def _next_chunks(self, run_id: str, file: str, series: str, start: int, end: int) -> list[dict[str, Any]]:
         query = {"run_id": run_id, "file": file, "series": series, "offset": {"$gte": start, "$lt": end}}
         chunks: list[dict[str, Any]] = []

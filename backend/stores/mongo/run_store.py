@@ -20,6 +20,9 @@ from backend.stores.mongo.driver_errors import translates_driver_errors
 _NOT_LISTED = {"code": 0, "token_sha256": 0, "stdout_tail": 0}
 _NOT_IN_LISTS = _NOT_LISTED | {"stderr_tail": 0}
 
+_ENDS = {"finished_at": 1, "created_at": 1}
+_UNFINISHED: list[RunState] = [state for state in run_lifecycle.ARROWS if state not in FINAL_STATES]
+
 # A rank is the moment of Start in Unix seconds until somebody moves the run.
 _CLAIM_ORDER = [("priority", DESCENDING), ("queue_rank", ASCENDING), ("number", ASCENDING)]
 
@@ -245,15 +248,32 @@ class RunStore:
         found = self._runs.find({"state": "created", "created_at": {"$lt": before}}, _NOT_LISTED)
         return [_from_document(document) for document in found]
 
-    def names_dataset(self, dataset_id: str) -> bool:
-        """Whether any run names this dataset, but those that failed because it was being deleted."""
-        query = {"samples.dataset_id": dataset_id, "reason.code": {"$ne": "inputs_vanished"}}
-        return self._runs.find_one(query, {"_id": 1}) is not None
+    def unfinished_of_dataset(self, dataset_id: str) -> list[int]:
+        """Numbers of the runs that name this dataset and wait or are active, ascending."""
+        query = {"samples.dataset_id": dataset_id, "state": {"$in": _UNFINISHED}}
+        return sorted(document["number"] for document in self._runs.find(query, {"number": 1}))
+
+    def note_deleted_dataset(self, dataset_id: str, name: str) -> None:
+        """Write the name of a dataset that is being deleted into every run that names it."""
+        self._runs.update_many(
+            {"samples.dataset_id": dataset_id},
+            {"$set": {"samples.$[sample].deleted_dataset": name}},
+            array_filters=[{"sample.dataset_id": dataset_id}],
+        )
 
     def has_unfinished_of(self, project_id: str) -> bool:
         """Whether a run of this project waits or is active."""
-        states = [state for state in run_lifecycle.ARROWS if state not in FINAL_STATES]
-        return self._runs.find_one({"project_id": project_id, "state": {"$in": states}}, {"_id": 1}) is not None
+        return self._runs.find_one({"project_id": project_id, "state": {"$in": _UNFINISHED}}, {"_id": 1}) is not None
+
+    def remove_final(self, run_id: str) -> bool:
+        """Delete the document of a run that has ended. False when it is not final (or not there)."""
+        query = {"_id": run_id, "state": {"$in": list(FINAL_STATES)}}
+        return self._runs.delete_one(query).deleted_count == 1
+
+    def ended_at(self, run_ids: Sequence[str]) -> dict[str, datetime]:
+        """When each of these runs ended; runs that have not ended, or do not exist, are left out."""
+        query = {"_id": {"$in": list(run_ids)}, "state": {"$in": list(FINAL_STATES)}}
+        return {d["_id"]: d["finished_at"] or d["created_at"] for d in self._runs.find(query, _ENDS)}
 
     def _document(self, run_id: str, projection: dict[str, int]) -> dict[str, Any]:
         document = self._runs.find_one({"_id": run_id}, projection)

@@ -8,7 +8,7 @@ from typing import Any
 from pymongo import ASCENDING
 from pymongo.database import Database
 
-from backend.contracts.runs import Device
+from backend.contracts.runs import Device, DiskUse
 from backend.stores.mongo.driver_errors import translates_driver_errors
 
 
@@ -21,6 +21,7 @@ class KnownWorker:
     devices: tuple[Device, ...]
     is_draining: bool
     last_seen: datetime
+    disk: DiskUse | None = None
 
 
 @translates_driver_errors
@@ -49,6 +50,10 @@ class WorkerStore:
         """Begin or end draining. False when there is no such worker."""
         return self._workers.update_one({"_id": name}, {"$set": {"is_draining": is_draining}}).matched_count == 1
 
+    def set_disk(self, name: str, disk: DiskUse) -> bool:
+        """Note how the worker's disk is used. False when there is no such worker."""
+        return self._workers.update_one({"_id": name}, {"$set": {"disk": disk.model_dump()}}).matched_count == 1
+
     def remove(self, name: str, silent_since: datetime) -> bool:
         """Forget a worker unless it was heard of after `silent_since`."""
         return self._workers.delete_one({"_id": name, "last_seen": {"$lte": silent_since}}).deleted_count == 1
@@ -61,4 +66,5 @@ def _from_document(document: dict[str, Any]) -> KnownWorker:
         devices=tuple(Device(**device) for device in document["devices"]),
         is_draining=document["is_draining"],
         last_seen=document["last_seen"],
+        disk=DiskUse(**document["disk"]) if document.get("disk") else None,
     )

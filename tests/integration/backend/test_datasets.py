@@ -149,15 +149,6 @@ def test_deleting_takes_everything_but_other_datasets(api: TestClient, dataset: 
     assert api.delete(f"/api/datasets/{dataset}").status_code == 404
 
 
-def test_dataset_that_a_run_names_stays(api: TestClient, dataset: str, connections: Connections) -> None:
-    connections.database["runs"].insert_one({"_id": "r", "number": 1, "samples": [{"dataset_id": dataset}]})
-    reply = api.delete(f"/api/datasets/{dataset}")
-    assert (reply.status_code, reply.json()["code"]) == (409, "dataset_in_use")
-    assert api.get(f"/api/datasets/{dataset}").status_code == 200
-    connections.database["runs"].delete_one({"_id": "r"})
-    assert api.delete(f"/api/datasets/{dataset}").status_code == 204
-
-
 def test_deletion_that_was_cut_short_is_finished_at_the_next_start(
     api: TestClient, dataset: str, services: Services, connections: Connections
 ) -> None:

@@ -12,6 +12,7 @@ from backend.contracts.base import Reason
 from backend.contracts.runs import ClaimRequest, Device, RunCreate, RunFinished, RunStarted
 from backend.domain.errors import NotFoundError
 from backend.services.worker_service import WorkerService
+from backend.stores.mongo.deleted_run_store import DeletedRunStore
 from backend.stores.mongo.run_store import RunStore
 from backend.stores.mongo.worker_store import WorkerStore
 from backend.stores.redis.wake_ups import WakeUps
@@ -75,7 +76,13 @@ def test_without_redis_runs_are_claimed_all_the_same(
     queue: Callable[..., str], connections: Connections, services: Services
 ) -> None:
     away = WakeUps(redis.Redis(port=1))
-    workers = WorkerService(RunStore(connections.database), WorkerStore(connections.database), away, utc_now)
+    workers = WorkerService(
+        RunStore(connections.database),
+        WorkerStore(connections.database),
+        DeletedRunStore(connections.database),
+        away,
+        utc_now,
+    )
     run_id = queue()
     away.send("cpu")
     workers.renew(request(CPU))
@@ -91,7 +98,14 @@ def test_a_worker_that_falls_silent_is_no_longer_offered_and_may_be_removed(
 ) -> None:
     moment = utc_now()
     store = WorkerStore(connections.database)
-    workers = WorkerService(RunStore(connections.database), store, WakeUps(connections.redis), lambda: moment, 15)
+    workers = WorkerService(
+        RunStore(connections.database),
+        store,
+        DeletedRunStore(connections.database),
+        WakeUps(connections.redis),
+        lambda: moment,
+        15,
+    )
     device = Device(name="cuda:5", title="Card", worker="brief")
     workers.renew(request(device, worker="brief"))
     assert device in workers.devices()
