@@ -4,7 +4,7 @@ The environment is read here and in app/server.py alone: ARM_API_URL (with /api)
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, Literal, TypeVar
 from urllib.parse import quote
 
@@ -37,6 +37,7 @@ from backend.contracts.runs import (
     ResultPage,
     Run,
     RunCreate,
+    RunsDelete,
     Worker,
 )
 
@@ -99,7 +100,7 @@ class Api:
         return self._json("GET", f"/datasets/{_part(dataset_id)}", Dataset)
 
     def delete_dataset(self, dataset_id: str) -> None:
-        """Delete a dataset; refused (409) while runs name it."""
+        """Delete a dataset; refused (409) while runs that have not ended name it."""
         self._send("DELETE", f"/datasets/{_part(dataset_id)}")
 
     def import_dataset(self, name: str, archive: BinaryIO) -> Dataset:
@@ -204,6 +205,11 @@ class Api:
     def stop_run(self, run_id: str) -> Run:
         """Ask a run to stop."""
         return self._json("POST", f"/runs/{_part(run_id)}/stop", Run)
+
+    def delete_runs(self, run_ids: Sequence[str]) -> None:
+        """Delete runs that have ended, with everything they reported; all of them or, when one goes on, none (409)."""
+        body = RunsDelete(run_ids=tuple(run_ids)).model_dump_json()
+        self._send("POST", "/runs/delete", content=body, headers={"Content-Type": "application/json"})
 
     def messages(self, run_id: str, level: str | None = None, limit: int = 500) -> list[Message]:
         """The newest `limit` messages, oldest first."""

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import navigation, session_keys
 from app.api_client import api
-from app.components import error_box, picker, result_browser
+from app.components import error_box, picker, result_browser, run_deletion
 from app.i18n import t
 from app.query import query_id, remember
 from backend.contracts.runs import Run
@@ -29,6 +29,8 @@ with error_box.guard():
     run = shown_run(runs)
     st.session_state[session_keys.LAST_TEST_RUN] = run.id
     remember(run=run.id)
-    with st.container(width=480):
-        picker.run(runs, run, with_project=True)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        with st.container(width=480):
+            picker.run(runs, run, with_project=True)
+        run_deletion.show_button(run)
     result_browser.show(run)

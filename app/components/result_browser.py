@@ -30,7 +30,12 @@ def show(run: Run) -> None:
         st.info(t("results.nothing_found"), icon=":material/filter_alt_off:")
         return
     _show_steps(run, class_name, index, page)
-    result_view.show(page.results[0], filters, _colours(run, first.classes))
+    result = page.results[0]
+    if any(sample.deleted_dataset for sample in run.samples):
+        result = result.model_copy(
+            update={"item_id": None, "dataset_id": None}
+        )  # There is nothing to correct any more.
+    result_view.show(result, filters, _colours(run, first.classes))
 
 
 def _show_filters(classes: tuple[str, ...], class_name: str | None) -> result_view.Filters:
@@ -116,5 +121,6 @@ def _names(run_id: str, class_name: str | None, total: int) -> list[str]:
 
 def _colours(run: Run, met: tuple[str, ...]) -> dict[str, str]:
     """The colours of the run's dataset; classes that only the model knows come after."""
-    known = tuple(api().dataset(run.samples[0].dataset_id).classes) if run.samples else ()
+    is_known = bool(run.samples) and not run.samples[0].deleted_dataset
+    known = tuple(api().dataset(run.samples[0].dataset_id).classes) if is_known else ()
     return colours([*known, *(name for name in met if name not in known)])

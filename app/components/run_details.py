@@ -30,7 +30,12 @@ def show(run: Run) -> None:
 
 
 def _samples(run: Run) -> list[tuple[str, object]]:
-    names = {one: api().dataset(one).name for one in {sample.dataset_id for sample in run.samples}}
+    names = {
+        one.dataset_id: t("details.deleted_dataset", name=one.deleted_dataset)
+        if one.deleted_dataset
+        else api().dataset(one.dataset_id).name
+        for one in {sample.dataset_id: sample for sample in run.samples}.values()
+    }
     return [
         (
             t(f"sample.role.{one.role}"),

@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import navigation, session_keys
 from app.api_client import Api, ApiError, api
-from app.components import error_box, launch_form, picker, run_badge, run_view
+from app.components import error_box, launch_form, picker, run_badge, run_deletion, run_history, run_view
 from app.i18n import t
 from app.query import query_id, remember
 from backend.contracts.projects import Project
@@ -35,6 +35,9 @@ def show(kind: RunKind, show_links: Callable[[Run], None]) -> None:
             with right:
                 picker.run(runs, current)
         _start(kind, project, current)
+        if runs:
+            with st.expander(t("history.all"), icon=":material/history:", key=f"history_{kind}_{project.id}"):
+                run_history.show(runs, key=f"history_{kind}")
         if current is None:
             st.caption(t(f"screen.no_runs.{kind}"))
             return
@@ -81,5 +84,6 @@ def _show_run(run: Run, show_links: Callable[[Run], None]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(run_badge.title(run), width="content", anchor=False)
         st.space("stretch")
+        run_deletion.show_button(run)
         show_links(run)
     run_view.show(run)

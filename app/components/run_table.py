@@ -1,4 +1,6 @@
-"""Recent runs as a table; choosing a row opens the run."""
+"""Runs as a table: to open one, or to choose several."""
+
+from typing import Literal
 
 import streamlit as st
 
@@ -10,7 +12,18 @@ from backend.contracts.runs import Run
 
 
 def show(runs: list[Run], key: str = "run_table") -> None:
-    """One run a row, in the order given."""
+    """One run a row, in the order given; choosing one opens it."""
+    if chosen := _table(runs, key, "single-row"):
+        page = "training" if chosen[0].kind == "train" else "testing"
+        navigation.go(page, project=chosen[0].project_id, run=chosen[0].id)
+
+
+def choose(runs: list[Run], key: str) -> list[Run]:
+    """One run a row; the runs that the reader has ticked."""
+    return _table(runs, key, "multi-row")
+
+
+def _table(runs: list[Run], key: str, mode: Literal["single-row", "multi-row"]) -> list[Run]:
     rows = [
         {
             "number": run.number,
@@ -31,7 +44,7 @@ def show(runs: list[Run], key: str = "run_table") -> None:
         hide_index=True,
         key=key,
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode=mode,
         column_config={
             "number": config.NumberColumn(t("run.column.number"), width=60, format="%d"),
             "state": config.TextColumn(t("run.column.state"), width=110),
@@ -42,7 +55,4 @@ def show(runs: list[Run], key: str = "run_table") -> None:
             "duration": config.TextColumn(t("run.column.duration"), width="small"),
         },
     )
-    if event.selection.rows:
-        chosen = runs[event.selection.rows[0]]
-        page = "training" if chosen.kind == "train" else "testing"
-        navigation.go(page, project=chosen.project_id, run=chosen.id)
+    return [runs[row] for row in event.selection.rows if row < len(runs)]

@@ -8,9 +8,9 @@ import streamlit as st
 from app import navigation
 from app.api_client import api
 from app.components import error_box, run_badge
-from app.format import duration, plain
-from app.i18n import t
-from backend.contracts.runs import Device, Worker, WorkerRun
+from app.format import decimal, duration, plain, size
+from app.i18n import count, t
+from backend.contracts.runs import Device, DiskUse, Worker, WorkerRun
 
 
 def show(workers: list[Worker]) -> None:
@@ -32,6 +32,18 @@ def _show_worker(worker: Worker) -> None:
         _show_actions(worker)
     for device in worker.devices:
         _show_device(device, [run for run in worker.runs if run.device == device.name], worker.is_alive)
+    if worker.disk is not None:
+        _show_disk(worker.disk, worker.is_disk_low and worker.is_alive)
+
+
+def _show_disk(disk: DiskUse, is_low: bool) -> None:
+    if is_low:
+        st.warning(t("queue.disk_low", free=size(disk.free_bytes)), icon=":material/hard_drive:")
+    free = t("queue.disk_free", free=size(disk.free_bytes), total=size(disk.total_bytes))
+    folders = count("queue.disk_folders", disk.run_folder_count, size=size(disk.run_folders_bytes))
+    cache = t("queue.disk_cache", size=size(disk.cache_bytes), limit=size(disk.cache_limit_bytes))
+    days = t("queue.disk_help", days=decimal(f"{disk.keep_days:g}"), limit=size(disk.cache_limit_bytes))
+    st.caption(f":material/hard_drive: {free} · {folders} · {cache}", help=days)
 
 
 def _state_badge(worker: Worker) -> None:

@@ -30,6 +30,7 @@ from backend.contracts.runs import (
     ResultPage,
     Run,
     RunCreate,
+    RunsDelete,
     Worker,
 )
 
@@ -179,6 +180,12 @@ def _add_run_routes(app: FastAPI, world: World) -> None:
     @app.post("/api/runs")
     def start(body: RunCreate) -> Response:
         return _json(world.created["/runs"])
+
+    @app.post("/api/runs/delete")
+    def delete(body: RunsDelete) -> Response:
+        for run_id in body.run_ids:
+            del world.runs[run_id]
+        return Response(status_code=204)
 
     @app.get("/api/runs/{run}/messages")
     def messages(run: str, level: str = "", limit: int = 500) -> Response:

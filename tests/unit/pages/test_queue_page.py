@@ -1,6 +1,7 @@
 import json
 
 from backend.contracts.base import ErrorReply, Reason
+from backend.contracts.runs import DiskUse
 from tests.unit.app import contract_objects
 from tests.unit.app.ui_fixtures import shown_text
 
@@ -83,3 +84,29 @@ def test_a_silent_backend_shows_a_box_that_tries_again(silent_backend, open_page
     page = open_page("queue", language="ru")
     assert not page.exception
     assert "не отвечает" in page.warning[0].value
+
+
+def disk(**fields):
+    known = {"total_bytes": 2e12, "free_bytes": 9e11, "run_folder_count": 3, "run_folders_bytes": 12e9}
+    cache = {"cache_bytes": 4e10, "cache_limit_bytes": 5e10, "keep_days": 30}
+    return DiskUse(**{**known, **cache, **fields})
+
+
+def test_disk_of_a_worker_is_shown_and_a_full_one_is_warned_of(world, open_page):
+    world.workers = [contract_objects.worker(disk=disk())]
+    page = open_page("queue", language="ru")
+    assert not page.exception and not page.warning
+    assert "свободно 900 ГБ из 2000 ГБ · 3 папки запусков: 12 ГБ · кэш снимков: 40 ГБ из 50 ГБ" in shown_text(page)
+    world.workers = [contract_objects.worker(disk=disk(free_bytes=3e9), is_disk_low=True)]
+    page = open_page("queue", language="en")
+    assert "Little disk space is left on this worker: 3 GB" in page.warning[0].value
+
+
+def test_ended_runs_are_listed_below_the_queue(world, open_page):
+    assert "No run has ended yet" in shown_text(open_page("queue"))
+    world.runs = {f"r{n}": contract_objects.run(id=f"r{n}", number=n, state="failed") for n in (1, 2)}
+    world.runs["r3"] = contract_objects.run(id="r3", number=3, state="running", finished_at=None)
+    page = open_page("queue")
+    assert not page.exception
+    assert list(page.dataframe[0].value["number"]) == [1, 2]
+    assert page.button(key="ended_runs_delete").disabled and page.button(key="ended_runs_open").disabled

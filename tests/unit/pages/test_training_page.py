@@ -155,3 +155,21 @@ def test_a_silent_backend_shows_a_box_that_tries_again(silent_backend, open_page
     page = open_page("training", language="ru")
     assert not page.exception
     assert "не отвечает" in page.warning[0].value
+
+
+def test_deleting_an_ended_run_asks_first(world, open_page):
+    add_project(world)
+    world.runs["r1"] = contract_objects.run()
+    page = open_page("training", language="en", run="r1")
+    page.button(key="delete_run").click().run()
+    assert not world.bodies("POST", "/runs/delete")
+    assert any("deleted for good" in element.value for element in page.markdown)
+    assert page.button(key="delete_runs_dialog_agree")
+
+
+def test_a_run_that_goes_on_has_no_delete_button(world, open_page):
+    add_project(world)
+    world.runs = {"r1": contract_objects.run(state="running", finished_at=None)}
+    page = open_page("training", run="r1")
+    assert not page.exception
+    assert "delete_run" not in [button.key for button in page.button]
