@@ -13,7 +13,8 @@ Params = dict[str, dict[str, Any]]
 def get_train_params() -> Params:
     """Parameters of the training as {group: {name: value}}.
 
-    Alone, or in a run of another kind: the defaults of params.json or params.yaml beside the script, {} without it.
+    In a test: those of the training whose weights it tests. Alone, or in a test that names no training: the defaults of
+    params.json or params.yaml beside the script, {} without it.
     """
     return _params("train")
 
@@ -25,9 +26,10 @@ def get_test_params() -> Params:
 
 def _params(kind: Literal["train", "test"]) -> Params:
     run = current()
-    if not run.is_alone and run.spec.get("kind", "train") == kind and "params" in run.spec:
-        params = run.spec["params"]
+    name = "params" if run.spec.get("kind", "train") == kind else f"{kind}_params"
+    if not run.is_alone and name in run.spec:
+        params = run.spec[name]
         if not isinstance(params, dict) or not all(isinstance(group, dict) for group in params.values()):
-            raise RunFolderError(f"{run.folder / 'run.json'}: params must be {{group: {{name: value}}}}")
+            raise RunFolderError(f"{run.folder / 'run.json'}: {name} must be {{group: {{name: value}}}}")
         return copy.deepcopy(params)
     return read_defaults(run.script_dir, kind)

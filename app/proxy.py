@@ -1,7 +1,7 @@
 """Routes beside the pages: images, downloads and graph points, fetched from the backend with the token it wants.
 
 The token stays on this side. What comes back was uploaded by someone, so nothing is served in a way a browser could
-run: only raster images are shown in place, everything else is a download. Uploads go through Streamlit for now.
+run: only raster images are shown in place, everything else is a download. Uploads: upload_proxy.py.
 """
 
 import re
@@ -16,6 +16,8 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
+
+from app.upload_proxy import UploadProxy
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
@@ -53,6 +55,7 @@ class Proxy:
             Route("/download/solutions/{solution_id}", self.solution),
             Route("/download/{sha256}/{filename}", self.download),
             Route("/vendor/plotly.min.js", self.plotly),
+            *UploadProxy(self._client).routes(),
         ]
 
     async def healthz(self, _request: Request) -> Response:

@@ -16,6 +16,7 @@ from backend.api import (
     queue_routes,
     run_routes,
     solution_routes,
+    upload_routes,
     worker_routes,
 )
 from backend.api.access import installation_only
@@ -53,6 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
     private.include_router(dataset_routes.router)
     private.include_router(item_routes.router)
     private.include_router(project_routes.router)
+    private.include_router(upload_routes.router)
     private.include_router(solution_routes.router)
     private.include_router(run_routes.router)
     private.include_router(worker_routes.router)

@@ -41,6 +41,7 @@ from backend.services.scratch_folder import remove_stale
 from backend.services.series_service import SeriesService
 from backend.services.solution_service import SolutionService
 from backend.services.thumbnails import Thumbnails
+from backend.services.upload_service import UploadService
 from backend.services.worker_service import WorkerService
 from backend.settings import Settings
 from backend.stores.mongo.artifact_store import ArtifactStore
@@ -155,6 +156,7 @@ class Services:
     run: RunServices
     housekeeping: Housekeeping
     object_sweep: ObjectSweep
+    uploads: UploadService
     scratch_dir: Path
 
     def is_object_of_run(self, token: str, sha256: str) -> bool:
@@ -168,7 +170,7 @@ class Services:
 
     def chores(self) -> list[Callable[[], object]]:
         """What is done beside the API, in this order."""
-        return [self.run.deletion.finish, self.object_sweep.sweep]
+        return [self.run.deletion.finish, self.object_sweep.sweep, self.uploads.remove_stale]
 
 
 def build_services(connections: Connections, settings: Settings) -> Services:
@@ -199,6 +201,7 @@ def build_services(connections: Connections, settings: Settings) -> Services:
         run=_run_services(connections, settings, run_store, projects, datasets, uses, housekeeping.wake),
         housekeeping=housekeeping,
         object_sweep=ObjectSweep(uses, connections.objects, settings.object_grace_s),
+        uploads=_upload_service(settings, scratch_dir),
         scratch_dir=scratch_dir,
     )
 
@@ -235,9 +238,10 @@ def _dataset_service(
 
 def _project_service(connections: Connections, settings: Settings, runs: RunStore) -> ProjectService:
     limits = ArchiveLimits(settings.code_max_mb << 20, MAX_FILES, settings.archive_max_ratio)
+    weights_limits = ArchiveLimits(settings.archive_max_mb << 20, MAX_FILES, settings.archive_max_ratio)
     return ProjectService(
         ProjectStore(connections.database),
-        CodeImporter(connections.objects, limits),
+        CodeImporter(connections.objects, limits, weights_limits),
         connections.objects,
         runs.has_unfinished_of,
         new_id,
@@ -281,6 +285,12 @@ def _run_services(
         ),
         supervision=RunSupervision(runs, own_messages, run_service, retries, settings.lease_s, utc_now),
     )
+
+
+def _upload_service(settings: Settings, scratch_dir: Path) -> UploadService:
+    # An exported solution may bring weights, so code is given as much as data.
+    max_bytes = settings.archive_max_mb << 20
+    return UploadService(scratch_dir / "uploads", {"dataset": max_bytes, "code": max_bytes}, new_id)
 
 
 def _generate_demo(folder: Path, images: int, seed: int) -> None:

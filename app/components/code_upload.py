@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import streamlit as st
 
 from app.api_client import api
-from app.components import error_box
+from app.components import error_box, uploader
 from app.i18n import count, t
 from backend.contracts.projects import Project
 
@@ -21,9 +21,10 @@ def show(project: Project) -> None:
     state = project.code.sha256[:12]  # a new state of the code empties the boxes
     with with_zip:
         st.caption(t("projects.upload.zip_what"))
-        archive = st.file_uploader(t("projects.upload.archive"), type="zip", key=f"code_zip_{project.id}_{state}")
-        if _button("code_zip_start", archive is None):
-            _upload(lambda: api().upload_code(project.id, archive))
+        key = f"code_zip_{project.id}"
+        changed = uploader.show("code", f"code/{project.id}", Project, t("projects.upload.start"), key=key)
+        if changed is not None:
+            _tell(changed)
     with with_folder:
         st.caption(t("projects.upload.folder_what"))
         files = st.file_uploader(
@@ -75,5 +76,9 @@ def _upload(request: Callable[[], Any]) -> None:
     with error_box.guard(stop=False):
         with st.spinner(t("projects.upload.busy")):
             project = request()
-        st.toast(count("projects.upload.done", len(project.code.files)), icon=":material/check_circle:")
-        st.rerun()
+        _tell(project)
+
+
+def _tell(project: Project) -> None:
+    st.toast(count("projects.upload.done", len(project.code.files)), icon=":material/check_circle:")
+    st.rerun()

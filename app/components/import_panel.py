@@ -1,13 +1,13 @@
 """Three ways to get a dataset: a YOLO zip, a YOLO folder on the server, generated demo welds."""
 
 from collections.abc import Callable
-from pathlib import PurePath, PurePosixPath
+from pathlib import PurePosixPath
 
 import streamlit as st
 
 from app import session_keys
 from app.api_client import api
-from app.components import error_box
+from app.components import error_box, uploader
 from app.i18n import t
 from app.query import remember
 from backend.contracts.datasets import Dataset, DemoImport, FolderImport
@@ -31,17 +31,16 @@ def show() -> None:
 
 def _show_zip() -> None:
     st.caption(t("datasets.import.layout"))
-    archive = st.file_uploader(t("datasets.import.archive"), type="zip", key="import_zip")
-    guess = PurePath(archive.name).stem if archive else ""
-    name = st.text_input(t("datasets.import.name"), value=guess, key=f"import_zip_name_{guess}", max_chars=200)
-    if st.button(
+    imported = uploader.show(
+        "dataset",
+        "dataset",
+        Dataset,
         t("datasets.import.start"),
-        key="import_zip_start",
-        type="primary",
-        icon=":material/upload:",
-        disabled=archive is None or not name.strip(),
-    ):
-        _import(lambda: api().import_dataset(name.strip(), archive))
+        key="import_zip",
+        name_label=t("datasets.import.name"),
+    )
+    if imported is not None:
+        _open(imported)
 
 
 def _show_folder() -> None:
@@ -72,7 +71,11 @@ def _import(request: Callable[[], Dataset]) -> None:
     with error_box.guard(stop=False):
         with st.spinner(t("datasets.import.busy")):
             dataset = request()
-        st.session_state[session_keys.LAST_DATASET] = dataset.id
-        remember(dataset=dataset.id, page=None, split=None, **{"class": None, "import": None})
-        st.toast(t("datasets.import.done", name=dataset.name), icon=":material/check_circle:")
-        st.rerun()
+        _open(dataset)
+
+
+def _open(dataset: Dataset) -> None:
+    st.session_state[session_keys.LAST_DATASET] = dataset.id
+    remember(dataset=dataset.id, page=None, split=None, **{"class": None, "import": None})
+    st.toast(t("datasets.import.done", name=dataset.name), icon=":material/check_circle:")
+    st.rerun()

@@ -48,6 +48,13 @@ def show(kind: RunKind, project: Project) -> RunCreate | None:
     with st.expander(t("launch.more"), key=f"{key}_more"):
         if dataset is not None:
             fields["split_roles"] = sample_picker.show_roles(dataset, _ROLES[kind], key)
+        if kind == "train" and project.weights:
+            fields["project_weights"] = st.checkbox(
+                t("launch.from_own_weights"),
+                value=True,
+                key=f"{key}_own_weights",
+                help=t("launch.from_own_weights_help"),
+            )
         fields["seed"] = _seed(key)
         fields.update(queue_options.show(client.workers(), key))
     parameters = project.parameters.train if kind == "train" else project.parameters.test
@@ -95,11 +102,12 @@ def _weights(client: Api, project: Project, key: str) -> Run | None:
     wanted = [query_id("train_run"), st.session_state.get(session_keys.LAST_TRAIN_RUN), *finished]
     default = next((run_id for run_id in wanted if run_id in by_id), NO_RUN)
     options = [NO_RUN, *by_id]
+    own = t("launch.own_weights" if project.weights else "launch.no_weights")
     chosen = st.selectbox(
         t("launch.weights"),
         options,
         index=options.index(default),
-        format_func=lambda run_id: picker.run_label(by_id[run_id]) if run_id else t("launch.no_weights"),
+        format_func=lambda run_id: picker.run_label(by_id[run_id]) if run_id else own,
         key=f"{key}_weights_{default}_{language()}",
         help=t("launch.weights_help"),
     )

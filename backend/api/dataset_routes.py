@@ -6,8 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 
-from backend.api.dependencies import DatasetsOf, ObjectsOf, SettingsOf
-from backend.api.uploads import received_body
+from backend.api.dependencies import DatasetsOf, SettingsOf
+from backend.api.uploads import sent_file
 from backend.contracts.datasets import (
     Dataset,
     DatasetVersion,
@@ -29,10 +29,10 @@ def list_datasets(datasets: DatasetsOf) -> list[Dataset]:
 
 @router.post("/import")
 async def import_archive(
-    request: Request, name: str, datasets: DatasetsOf, objects: ObjectsOf, settings: SettingsOf
+    request: Request, name: str, datasets: DatasetsOf, settings: SettingsOf, upload: str | None = None
 ) -> Dataset:
-    """Import a zip of a YOLO folder, sent as the raw body."""
-    async with received_body(request, objects, settings.archive_max_mb << 20) as archive:
+    """Import a zip of a YOLO folder, sent as the raw body or before, as an upload."""
+    async with sent_file(request, upload, "dataset", settings.archive_max_mb << 20) as archive:
         return await run_in_threadpool(datasets.import_archive, name, archive)
 
 

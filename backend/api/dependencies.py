@@ -18,6 +18,7 @@ from backend.services.run_service import RunService
 from backend.services.series_service import SeriesService
 from backend.services.solution_service import SolutionService
 from backend.services.thumbnails import Thumbnails
+from backend.services.upload_service import UploadService
 from backend.services.worker_service import WorkerService
 from backend.settings import Settings
 from backend.stores.object_store import ObjectStore
@@ -76,6 +77,10 @@ def _queue(request: Request) -> RunQueueService:
     return _services(request).run.queue
 
 
+def _uploads(request: Request) -> UploadService:
+    return _services(request).uploads
+
+
 def _deletion(request: Request) -> RunDeletionService:
     return _services(request).run.deletion
 
@@ -106,5 +111,6 @@ RecordsOf = Annotated[RunRecordService, Depends(_records)]
 SeriesOf = Annotated[SeriesService, Depends(_series)]
 WorkersOf = Annotated[WorkerService, Depends(_workers)]
 QueueOf = Annotated[RunQueueService, Depends(_queue)]
+UploadsOf = Annotated[UploadService, Depends(_uploads)]
 DeletionOf = Annotated[RunDeletionService, Depends(_deletion)]
 AgentsOf = Annotated[AgentService, Depends(_agents)]

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
 from backend.api.dependencies import ObjectsOf, ProjectsOf, SettingsOf
-from backend.api.uploads import received_body
+from backend.api.uploads import received_body, sent_file
 from backend.contracts.projects import FileText, Project, ProjectCreate, ProjectUpdate
 
 router = APIRouter(prefix="/projects", tags=["projects"])
@@ -42,10 +42,13 @@ def delete_project(project_id: str, projects: ProjectsOf) -> None:
 
 @router.put("/{project_id}/code")
 async def replace_code(
-    project_id: str, request: Request, projects: ProjectsOf, objects: ObjectsOf, settings: SettingsOf
+    project_id: str, request: Request, projects: ProjectsOf, settings: SettingsOf, upload: str | None = None
 ) -> Project:
-    """Replace the code by a zip, sent as the raw body. An exported solution may bring weights, so it may be large."""
-    async with received_body(request, objects, settings.archive_max_mb << 20) as archive:
+    """Replace the code by a zip, sent as the raw body or before, as an upload.
+
+    An exported solution may bring weights, so it may be large.
+    """
+    async with sent_file(request, upload, "code", settings.archive_max_mb << 20) as archive:
         return await run_in_threadpool(projects.replace_code, project_id, archive)
 
 

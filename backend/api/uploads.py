@@ -1,14 +1,18 @@
-"""Receives a raw request body into a scratch file, in flat memory and within a limit."""
+"""The file of an import: a raw request body, received in flat memory and within a limit, or an upload in chunks."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
-from backend.domain.errors import InvalidInputError, TooLargeError, UnavailableError
+from backend.contracts.uploads import UploadPurpose
+from backend.domain.errors import InvalidInputError, TooLargeError
+from backend.services.upload_service import write_failed
 from backend.stores.object_store import ObjectStore
+from backend.wiring import Connections, Services
 
 WRITE_BYTES = 1 << 20
 
@@ -40,5 +44,20 @@ async def received_body(request: Request, objects: ObjectStore, max_bytes: int) 
         except ClientDisconnect:
             raise InvalidInputError("upload_interrupted") from None
         except OSError as error:
-            raise UnavailableError("storage_failed", detail=str(error)) from None
+            raise write_failed(error) from None
         yield Path(scratch.name)
+
+
+@asynccontextmanager
+async def sent_file(
+    request: Request, upload: str | None, purpose: UploadPurpose, max_bytes: int
+) -> AsyncIterator[Path]:
+    """The file of an import: that of the upload where one is named, else the body. Raises as both of them do."""
+    if upload is None:
+        objects = cast(Connections, request.app.state.connections).objects
+        async with received_body(request, objects, max_bytes) as body:
+            yield body
+    else:
+        uploads = cast(Services, request.app.state.services).uploads
+        with uploads.taken(upload, purpose) as file:
+            yield file

@@ -23,10 +23,20 @@ class Code(Contract):
     files: tuple[CodeFile, ...] = ()
 
 
+class Weights(Contract):
+    """A weights file of a solution: format is `pytorch`, `onnx` or `checkpoint`."""
+
+    path: str
+    format: str
+    sha256: str
+    size_bytes: int
+
+
 class Project(Contract):
     """A working copy. `train_file` and `test_file` are paths in `code`, empty until chosen.
 
-    `network`: its scripts ask for the network.
+    `network`: its scripts ask for the network. `weights` came with a solution: runs begin with them, unless they name
+    a training run or say otherwise.
     """
 
     id: str
@@ -39,6 +49,7 @@ class Project(Contract):
     device: str = "cpu"
     network: bool = False
     parameters: ParameterSchema = ParameterSchema()
+    weights: tuple[Weights, ...] = ()
     created_at: datetime
     updated_at: datetime
 
@@ -75,17 +86,12 @@ class FileText(Contract):
     is_binary: bool = False
 
 
-class Weights(Contract):
-    """A weights file of an exported solution: format is `pytorch`, `onnx` or `checkpoint`."""
-
-    path: str
-    format: str
-    sha256: str
-    size_bytes: int
-
-
 class SolutionCreate(Contract):
-    """The export form of platform-spec S10. `train_run_id`, if given, adds that run's weights to the solution."""
+    """The export form of platform-spec S10.
+
+    `train_run_id`, if given, adds that run's weights, and the code is the one that trained them. `network` None takes
+    the project's.
+    """
 
     project_id: str
     name: str = Field(min_length=1, max_length=200)
@@ -95,6 +101,7 @@ class SolutionCreate(Contract):
     main_file: str = ""
     arguments: str = ""
     device: str = "cpu"
+    network: bool | None = None
     train_run_id: str | None = None
 
 
@@ -110,6 +117,7 @@ class Solution(Contract):
     main_file: str = ""
     arguments: str = ""
     device: str = "cpu"
+    network: bool = False
     code: Code
     parameters: ParameterSchema
     weights: tuple[Weights, ...] = ()

@@ -53,6 +53,7 @@ class RunCreate(Contract):
     `train_run_id` (for kind `test`) names the training run whose weights are tested.
     `network` None takes the project's; True is refused unless the administrator allows it (ARM_ALLOW_NETWORK).
     `split_roles` says which split plays which role; absent roles play themselves.
+    `project_weights` False: without `train_run_id`, do not begin with the weights that the project came with.
     """
 
     project_id: str
@@ -64,6 +65,7 @@ class RunCreate(Contract):
     device: str = "cpu"
     arguments: str = ""
     train_run_id: str | None = None
+    project_weights: bool = True
     seed: int | None = None
     priority: Priority = 0
     labels: Annotated[tuple[Label, ...], Field(max_length=16)] = ()
@@ -90,7 +92,10 @@ class RunTimings(Contract):
 
 
 class Run(Contract):
-    """A run as every page sees it. `reason` explains every final state; `progress` is 0..100."""
+    """A run as every page sees it. `reason` explains every final state; `progress` is 0..100.
+
+    `train_params` are, in a test, the parameters of the training whose weights it tests.
+    """
 
     id: str
     number: int
@@ -103,6 +108,7 @@ class Run(Contract):
     arguments: str = ""
     device: str = "cpu"
     params: ParameterValues = {}
+    train_params: ParameterValues = {}
     samples: tuple[Sample, ...] = ()
     code_sha256: str
     train_run_id: str | None = None

@@ -29,6 +29,7 @@ class SolutionManifest(BaseModel):
     main_file: str = ""
     arguments: str = ""
     device: str = "cpu"
+    network: bool = False
     parameters: ParameterSchema = ParameterSchema()
     code_sha256: str = ""
     weights: tuple[Weights, ...] = ()

@@ -121,6 +121,7 @@ def run_json(spec: RunSpec, counts: Mapping[str, int]) -> dict[str, Any]:
         "seed": run.seed,
         "processes": run.processes,
         "params": run.params,
+        **({"train_params": run.train_params} if run.train_params else {}),
         "classes": list(spec.classes),
         "samples": _sample_rows(run.samples, counts),
         "weights": [f"weights/{path}" for path in spec.weights],

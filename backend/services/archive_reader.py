@@ -1,5 +1,6 @@
 """Reads uploaded zip archives without unpacking them to disk. Every rule against hostile archives is applied here."""
 
+import shutil
 import stat
 import struct
 import zipfile
@@ -7,7 +8,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from backend.domain.archive_rules import ArchiveLimits, check_no_clash, common_top_folder, is_noise, safe_path
 from backend.domain.errors import InvalidInputError, NotFoundError, TooLargeError
@@ -48,6 +49,14 @@ class ZipTree:
     def without(self, paths: Collection[str]) -> "ZipTree":
         """The same archive with some files left out."""
         return ZipTree(self._archive, {path: info for path, info in self._entries.items() if path not in paths})
+
+    def copy(self, path: str, target: IO[bytes]) -> None:
+        """Write a file of any size to `target`, in flat memory. Raises as `read` does."""
+        try:
+            with self._archive.open(self._entries[path]) as entry:
+                shutil.copyfileobj(entry, target, 1 << 20)
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+            raise InvalidInputError("archive_entry_broken", entry=path, detail=str(error)[:200]) from None
 
     def check_sizes(self, limits: ArchiveLimits) -> None:
         """Raise when the files that are left are too many, too large, or packed too well to be true."""

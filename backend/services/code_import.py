@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend.contracts.parameters import ParameterSchema
-from backend.contracts.projects import Code, CodeFile
+from backend.contracts.projects import Code, CodeFile, Weights
 from backend.domain.archive_rules import CODE_NOISE, ArchiveLimits
 from backend.domain.code_tree import check_has_script, manifest_bytes
 from backend.domain.errors import InvalidInputError
@@ -22,14 +22,16 @@ class ImportedCode:
     code: Code
     parameters: ParameterSchema | None
     manifest: SolutionManifest | None
+    weights: tuple[Weights, ...] = ()
 
 
 class CodeImporter:
     """Stores code by content. An upload is checked whole before the caller changes any project."""
 
-    def __init__(self, objects: ObjectStore, limits: ArchiveLimits) -> None:
+    def __init__(self, objects: ObjectStore, limits: ArchiveLimits, weights_limits: ArchiveLimits) -> None:
         self._objects = objects
         self._limits = limits
+        self._weights_limits = weights_limits
 
     @property
     def max_bytes(self) -> int:
@@ -48,7 +50,28 @@ class CodeImporter:
                 if path != FILE_NAME
                 for content in [tree.read(path, self._limits.max_bytes)]
             ]
-        return ImportedCode(self.stored_code(files), parameters, manifest)
+        weights = () if manifest is None else self._weights(archive, manifest)
+        return ImportedCode(self.stored_code(files), parameters, manifest, weights)
+
+    def _weights(self, archive: Path, manifest: SolutionManifest) -> tuple[Weights, ...]:
+        """Store the weights that an exported solution brings. Raises InvalidInputError when their bytes differ."""
+        named = {weights.path: weights for weights in manifest.weights}
+
+        def others(tree: ZipTree) -> Collection[str]:
+            return [path for path in tree.paths if path not in named]
+
+        stored = []
+        with open_zip(archive, self._weights_limits, CODE_NOISE, left_out=others) as tree:
+            for path in sorted(tree.paths):
+                with self._objects.scratch_file() as scratch:
+                    tree.copy(path, scratch)
+                    scratch.flush()
+                    sha256 = self._objects.put_file(Path(scratch.name))
+                if sha256 != named[path].sha256:
+                    raise InvalidInputError("weights_differ", path=path)
+                stored.append(named[path].model_copy(update={"size_bytes": tree.size_bytes(path)}))
+        order = [weights.path for weights in manifest.weights]
+        return tuple(sorted(stored, key=lambda weights: order.index(weights.path)))
 
     def stored_code(self, files: Collection[CodeFile]) -> Code:
         """The code of these files; its manifest is kept as an object, so that its hash alone rebuilds the tree."""

@@ -148,7 +148,9 @@ class ProjectService:
             test_file=solution.test_file,
             arguments=solution.arguments,
             device=solution.device,
+            network=solution.network,
             parameters=solution.parameters,
+            weights=solution.weights,
             created_at=now,
             updated_at=now,
         )
@@ -226,7 +228,9 @@ def _fields_from_code(project: Project, imported: ImportedCode) -> dict[str, Any
         fields["arguments"] = checked_arguments(manifest.arguments)
         fields["device"] = checked_device(manifest.device)
         fields["description"] = checked_text("description", manifest.description, MAX_DESCRIPTION)
+        fields["network"] = manifest.network
         fields["parameters"] = manifest.parameters
+        fields["weights"] = imported.weights
         return fields
     if imported.parameters is not None:
         fields["parameters"] = imported.parameters

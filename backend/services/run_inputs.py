@@ -94,9 +94,10 @@ class RunInputChecker:
         return is_wanted
 
     def weights(self, project: Project, request: RunCreate) -> tuple[WeightsFile, ...]:
-        """Weights of the training run that a test run names, the preferred file first."""
+        """Weights of the training run that the request names, the preferred file first; else those of the project."""
         if request.train_run_id is None:
-            return ()
+            own = project.weights if request.project_weights else ()
+            return tuple(WeightsFile(weights.path.partition("/")[2] or weights.path, weights.sha256) for weights in own)
         train_run = self._runs.get(request.train_run_id)
         if train_run.project_id != project.id or train_run.kind != "train":
             raise InvalidInputError("run_not_of_project", run=train_run.number, project=project.name)
@@ -106,6 +107,12 @@ class RunInputChecker:
         if not found:
             raise InvalidInputError("run_without_weights", run=train_run.number)
         return tuple(WeightsFile(a.path, a.sha256) for a in preferred_first(found))
+
+    def train_params(self, request: RunCreate) -> ParameterValues:
+        """For a test: the parameters with which its weights were trained; none where that is not known."""
+        if request.kind != "test" or request.train_run_id is None:
+            return {}
+        return self._runs.get(request.train_run_id).params
 
     def samples(self, request: RunCreate) -> tuple[Sample, ...]:
         """The samples in the order train, val, test; freezes the dataset if no version is named. Called last."""

@@ -55,6 +55,7 @@ class RunService:
             arguments=request.arguments,
             device=device,
             params=params,
+            train_params=self._inputs.train_params(request),
             samples=samples,
             code_sha256=project.code.sha256,
             train_run_id=request.train_run_id,

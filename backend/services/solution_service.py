@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from backend.contracts.projects import Project, Solution, SolutionCreate, Weights
-from backend.domain.code_tree import check_launch_file
+from backend.contracts.projects import Code, Project, Solution, SolutionCreate, Weights
+from backend.contracts.runs import Run
+from backend.domain.code_tree import check_launch_file, files_from_manifest
 from backend.domain.errors import InvalidInputError
 from backend.domain.names import checked_name
 from backend.services.project_service import (
@@ -55,10 +56,11 @@ class SolutionService:
     def export(self, form: SolutionCreate) -> Solution:
         """Export a project as the next version of a name. Raises NotFoundError or InvalidInputError."""
         project = self._projects.project(form.project_id)
-        check_launch_file(project.code, form.train_file)
-        for optional in (form.test_file, form.main_file):
-            if optional:
-                check_launch_file(project.code, optional)
+        run = self._train_run(project, form.train_run_id) if form.train_run_id else None
+        code = project.code if run is None else self._code_of(project, run)
+        for path in (form.train_file, form.test_file, form.main_file):
+            if path or path == form.train_file:
+                check_launch_file(code, path)
         solution = Solution(
             id=self._new_id(),
             name=checked_name(form.name),
@@ -69,9 +71,10 @@ class SolutionService:
             main_file=form.main_file,
             arguments=checked_arguments(form.arguments),
             device=checked_device(form.device),
-            code=project.code,
+            network=project.network if form.network is None else form.network,
+            code=code,
             parameters=project.parameters,
-            weights=self._weights(project, form.train_run_id) if form.train_run_id else (),
+            weights=project.weights if run is None else self._weights(code, run),
             project_id=project.id,
             train_run_id=form.train_run_id or None,
             created_at=self._now(),
@@ -87,14 +90,23 @@ class SolutionService:
         """A new project with the solution's code and settings. Raises NotFoundError."""
         return self._projects.open_solution(self.solution(solution_id))
 
-    def _weights(self, project: Project, run_id: str) -> tuple[Weights, ...]:
+    def _train_run(self, project: Project, run_id: str) -> Run:
         run = self._runs.get(run_id)
         if run.project_id != project.id or run.kind != "train":
             raise InvalidInputError("run_not_of_project", run=run.number, project=project.name)
-        folder = weights_folder(project.code)
+        return run
+
+    def _code_of(self, project: Project, run: Run) -> Code:
+        """The code that trained the weights, which the project may have changed since."""
+        if run.code_sha256 == project.code.sha256:
+            return project.code
+        return Code(sha256=run.code_sha256, files=files_from_manifest(self._objects.read_bytes(run.code_sha256)))
+
+    def _weights(self, code: Code, run: Run) -> tuple[Weights, ...]:
+        folder = weights_folder(code)
         found = tuple(
             Weights(path=f"{folder}/{a.path}", format=a.kind, sha256=a.sha256, size_bytes=a.size_bytes)
-            for a in self._artifacts.artifacts(run_id)
+            for a in self._artifacts.artifacts(run.id)
             if a.kind in WEIGHTS_KINDS
         )
         if not found:

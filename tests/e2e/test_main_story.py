@@ -1,6 +1,7 @@
 """The main job in a real browser: import, upload, set a parameter, train and watch, test, look at boxes, export."""
 
 import re
+import time
 import zipfile
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def test_main_story(page: Page, workstation: Workstation, solution_zip: Path) ->
     test_run_id = run_test(page, workstation, project_id, run_id)
     look_at_boxes(page, workstation, test_run_id)
     export_solution(page, workstation)
+    delete_the_test(page, workstation, test_run_id)
 
 
 def import_demo(page: Page, workstation: Workstation) -> None:
@@ -58,9 +60,8 @@ def create_project(page: Page, solution_zip: Path) -> str:
     page.get_by_label("Name").first.fill("Quick detector")
     press(page, "create_project_submit")
     page.wait_for_url(re.compile(r"project="))
-    page.locator("input[type=file]").first.set_input_files(solution_zip)
-    expect(page.locator(".st-key-code_zip_start button")).to_be_enabled()
-    press(page, "code_zip_start")
+    page.locator(".arm-uploader input[type=file]").first.set_input_files(solution_zip)
+    page.locator(".arm-uploader button.start").first.click()
     expect(page.get_by_text("train.py").first).to_be_visible()
     expect(page.locator(".st-key-to_training button")).to_be_enabled()
     shot(page, "2-project")
@@ -136,6 +137,23 @@ def export_solution(page: Page, workstation: Workstation) -> None:
     shot(page, "9-solution")
     solution = workstation.api.solutions()[0]
     assert (solution.name, solution.version, solution.train_file) == ("Quick detector", 1, "train.py")
+
+
+def delete_the_test(page: Page, workstation: Workstation, run_id: str) -> None:
+    folder = workstation.home / "runs" / run_id
+    assert folder.exists()
+    page.goto(f"{workstation.url}/results?run={run_id}")
+    press(page, "delete_run")
+    expect(page.get_by_role("dialog")).to_contain_text("deleted for good")
+    shot(page, "10-delete")
+    press(page, "delete_runs_dialog_agree")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.wait_for_function("!location.search.includes('run=')")
+    assert run_id not in {run.id for run in workstation.api.runs()}
+    deadline = time.monotonic() + 90  # the worker's next look at its disk
+    while folder.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
 
 
 def press(page: Page, key: str) -> None:

@@ -24,6 +24,7 @@ class DeletedRunStore:
         """This run is being deleted; its document is the only place that names these `objects`."""
         note = {"$setOnInsert": {"deleted_at": now, "is_cleared": False, "objects": list(objects)}}
         self._deleted.update_one({"_id": run_id}, note, upsert=True)
+
     def uncleared(self) -> dict[str, list[str]]:
         """Runs of which something may be left, with the objects that they named themselves."""
         found = self._deleted.find({"is_cleared": False}).sort("_id", ASCENDING)

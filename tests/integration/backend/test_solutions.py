@@ -152,3 +152,71 @@ def test_run_must_be_a_training_of_the_project_with_weights(
 def test_unknown_solution(api: TestClient) -> None:
     for method, path in (("GET", "none"), ("GET", "none/archive"), ("POST", "none/open")):
         assert api.request(method, f"/api/solutions/{path}").json()["code"] == "solution_not_found"
+
+
+def test_weights_and_the_network_travel_and_a_run_of_the_new_project_begins_with_them(
+    api: TestClient, project: dict, connections: Connections
+) -> None:
+    run_id = insert_run(connections, project)
+    hand_over(connections, run_id, "model.pth", "pytorch", b"trained")
+    api.patch(f"/api/projects/{project['id']}", json={"network": True})
+    solution = api.post("/api/solutions", json=form(project, name="В путь", train_run_id=run_id)).json()
+    assert solution["network"] is True
+    content = api.get(f"/api/solutions/{solution['id']}/archive").content
+    other = api.post("/api/projects", json={"name": "Копия"}).json()["id"]
+    back = api.put(f"/api/projects/{other}/code", content=content).json()
+    opened = api.post(f"/api/solutions/{solution['id']}/open").json()
+    for copy in (back, opened):
+        assert (copy["network"], copy["weights"]) == (True, solution["weights"])
+        for kind, fields, weights in (
+            ("train", {}, ["model.pth"]),
+            ("test", {}, ["model.pth"]),
+            ("train", {"project_weights": False}, []),
+        ):
+            body = {"project_id": copy["id"], "kind": kind, "network": False, **fields}
+            run = api.post("/api/runs", json=body).json()
+            assert run["weights"] == weights
+    again = api.post("/api/solutions", json=form(opened, name="Дальше")).json()
+    assert again["weights"] == solution["weights"]
+
+
+def test_archive_whose_weights_were_exchanged_is_refused(
+    api: TestClient, project: dict, connections: Connections
+) -> None:
+    run_id = insert_run(connections, project)
+    hand_over(connections, run_id, "model.pth", "pytorch", b"trained")
+    solution = api.post("/api/solutions", json=form(project, name="Подмена", train_run_id=run_id)).json()
+    content = api.get(f"/api/solutions/{solution['id']}/archive").content
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    files["weights-1/model.pth"] = b"another"
+    reply = api.put(f"/api/projects/{project['id']}/code", content=zip_of(files))
+    assert (reply.status_code, reply.json()["code"]) == (422, "weights_differ")
+    assert api.get(f"/api/projects/{project['id']}").json()["weights"] == []
+
+
+def test_export_takes_the_code_that_trained_the_weights(
+    api: TestClient, project: dict, connections: Connections
+) -> None:
+    run_id = insert_run(connections, project)
+    hand_over(connections, run_id, "model.pth", "pytorch", b"trained")
+    changed = api.put(f"/api/projects/{project['id']}/code/train.py", content=b"changed since").json()
+    solution = api.post("/api/solutions", json=form(project, name="Код", train_run_id=run_id)).json()
+    assert solution["code"] == project["code"] != changed["code"]
+    content = api.get(f"/api/solutions/{solution['id']}/archive").content
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.read("train.py") == CODE["train.py"]
+    assert api.post("/api/solutions", json=form(project, name="Код")).json()["code"] == changed["code"]
+
+
+def test_a_test_run_carries_the_parameters_of_its_training(
+    api: TestClient, project: dict, connections: Connections
+) -> None:
+    train = api.post(
+        "/api/runs", json={"project_id": project["id"], "kind": "train", "params": {"basic params": {"epochs": 7}}}
+    ).json()
+    api.post(f"/api/runs/{train['id']}/stop")
+    hand_over(connections, train["id"], "model.pth", "pytorch", b"trained")
+    body = {"project_id": project["id"], "kind": "test", "train_run_id": train["id"]}
+    assert api.post("/api/runs", json=body).json()["train_params"] == {"basic params": {"epochs": 7}}
+    assert train["train_params"] == {}

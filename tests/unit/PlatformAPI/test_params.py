@@ -38,6 +38,12 @@ def test_in_the_workstation_they_come_from_run_json(write_run):
     assert PlatformAPI.get_test_params() == {"basic params": {"threshold": 0.25}}
 
 
+def test_a_test_run_has_the_parameters_of_the_training_whose_weights_it_tests(write_run):
+    write_run(kind="test", params={"g": {"threshold": 0.25}}, train_params={"g": {"epochs": 7}})
+    assert PlatformAPI.get_train_params() == {"g": {"epochs": 7}}
+    assert PlatformAPI.get_test_params() == {"g": {"threshold": 0.25}}
+
+
 def test_a_test_run_reads_the_training_defaults_from_the_file(script, write_run, tmp_path):
     folder = write_run(kind="test", params={"g": {"threshold": 0.25}})
     (tmp_path / "solution").mkdir()
