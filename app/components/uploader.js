@@ -34,7 +34,7 @@ function sizeText(bytes, labels) {
     unit = next;
   }
   const digits = unit === b || amount >= 100 ? 0 : 1;
-  return `${amount.toLocaleString(document.documentElement.lang || undefined, { maximumFractionDigits: digits })} ${unit}`;
+  return `${amount.toLocaleString(labels.language, { maximumFractionDigits: digits })} ${unit}`;
 }
 
 async function asked(method, path, signal, body) {
@@ -284,7 +284,7 @@ const warn = (event) => event.preventDefault(); // the browser asks whether to l
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".arm-uploader");
   const uploader = (root.uploader ??= new Uploader(root));
-  Object.assign(uploader, { labels: data.labels, nameLabel: data.nameLabel, purpose: data.purpose, finish: data.finish });
+  Object.assign(uploader, { labels: { ...data.labels, language: data.language }, nameLabel: data.nameLabel, purpose: data.purpose, finish: data.finish });
   uploader.ended = (value) => setTriggerValue("ended", value);
   uploader.draw();
   const guard = (event) => {

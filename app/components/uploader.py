@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.api_client import ApiError
 from app.components import error_box
-from app.i18n import t
+from app.i18n import language, t
 from backend.contracts.base import ErrorReply
 
 _HERE = Path(__file__).parent
@@ -44,6 +44,7 @@ def show(
         "purpose": purpose,
         "finish": finish_path,
         "labels": labels,
+        "language": language(),
         "nameLabel": name_label,
     }
     ended = _component(key=key, data=data, on_ended_change=lambda: None).get("ended")

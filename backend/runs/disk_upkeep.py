@@ -14,7 +14,8 @@ from backend.runs.api_connection import ApiAwayError, ApiConnection, ApiRefusedE
 
 UNKNOWN_PAUSE_S = 2.0
 """A worker is unknown until it has asked for its first run."""
-MEASURE_EVERY_S = 600.0
+MEASURE_SHARE = 0.02
+"""Walking through every file of a full disk takes minutes: at most this share of the time goes into it."""
 FOLDERS_ASKED = 5000
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class DiskUpkeep:
         self._keep_days = keep_days
         self._cache_limit_bytes = int(cache_max_gb * 1e9)
         self._sweep_s = sweep_s
-        self._measured_at = float("-inf")
+        self._measure_from = float("-inf")
         self._run_folders_bytes = self._cache_bytes = 0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="disk-upkeep", daemon=True)
@@ -69,8 +70,6 @@ class DiskUpkeep:
         for run_id in removable:
             log.info("run folder %s removed", run_id)
             disk_cleaning.remove_run_folder(self._runs_dir, run_id)
-        if removable:
-            self._measured_at = float("-inf")
         return True
 
     def _removable(self, verdicts: FolderVerdicts) -> list[str]:
@@ -79,12 +78,13 @@ class DiskUpkeep:
         return [*verdicts.deleted, *expired]
 
     def _measure(self) -> None:
-        """Walking through every file takes seconds of a busy disk, so it is not done in every round."""
-        if time.monotonic() - self._measured_at < MEASURE_EVERY_S:
+        began_at = time.monotonic()
+        if began_at < self._measure_from:
             return
-        self._measured_at = time.monotonic()
         self._cache_bytes = disk_cleaning.shrink_cache(self._cache_dir, self._cache_limit_bytes)
         self._run_folders_bytes = disk_cleaning.own_bytes(self._runs_dir)
+        ended_at = time.monotonic()
+        self._measure_from = ended_at + (ended_at - began_at) / MEASURE_SHARE
 
     def _disk_use(self, run_folder_count: int) -> DiskUse:
         disk = shutil.disk_usage(self._home)
