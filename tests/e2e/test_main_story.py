@@ -51,7 +51,7 @@ def import_demo(page: Page, workstation: Workstation) -> None:
     expect(page.locator(".st-key-step_datasets")).to_contain_text("1 dataset", timeout=MINUTES_MS)
     dataset = workstation.api.datasets()[0]
     page.goto(f"{workstation.url}/datasets?dataset={dataset.id}")
-    expect(page.get_by_role("img", name=re.compile(r"^weld_")).first).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile(r"^weld_")).first).to_be_visible(timeout=MINUTES_MS)
     shot(page, "1-datasets")
 
 
