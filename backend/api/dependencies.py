@@ -20,7 +20,7 @@ from backend.services.thumbnails import Thumbnails
 from backend.services.worker_service import WorkerService
 from backend.settings import Settings
 from backend.stores.object_store import ObjectStore
-from backend.wiring import Connections, Services
+from backend.wiring import Connections, ProjectData, Services
 
 
 def _settings(request: Request) -> Settings:
@@ -79,6 +79,10 @@ def _agents(request: Request) -> AgentService:
     return _services(request).run.agents
 
 
+def _project_data(request: Request) -> ProjectData:
+    return _services(request).project_data
+
+
 def object_reader(request: Request, sha256: str) -> None:
     """Who may read an object: the installation, or a run for the objects that it names. Raises NotAllowedError."""
     token = bearer_token(request)
@@ -101,4 +105,5 @@ RecordsOf = Annotated[RunRecordService, Depends(_records)]
 SeriesOf = Annotated[SeriesService, Depends(_series)]
 WorkersOf = Annotated[WorkerService, Depends(_workers)]
 QueueOf = Annotated[RunQueueService, Depends(_queue)]
+ProjectDataOf = Annotated[ProjectData, Depends(_project_data)]
 AgentsOf = Annotated[AgentService, Depends(_agents)]

@@ -218,6 +218,12 @@ class RunStore:
         document = self._runs.find_one({"token_sha256": token_sha256}, {"_id": 1})
         return None if document is None else str(document["_id"])
 
+    def project_of_active(self, run_id: str) -> str | None:
+        """The project of a run that has a worker and has not ended, None for any other run."""
+        query = {"_id": run_id, "state": {"$in": list(run_lifecycle.ACTIVE_STATES)}}
+        document = self._runs.find_one(query, {"project_id": 1})
+        return None if document is None else str(document["project_id"])
+
     def tail(self, run_id: str, stream: str) -> str:
         """The last text of `stdout` or `stderr` that the agent sent. Raises NotFoundError."""
         return str(self._document(run_id, {f"{stream}_tail": 1}).get(f"{stream}_tail", ""))
