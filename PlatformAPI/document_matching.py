@@ -14,6 +14,7 @@ FIELD_OPERATORS = ("$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$
 LOGICAL_OPERATORS = ("$and", "$or", "$nor")
 UPDATE_OPERATORS = ("$set", "$unset", "$inc", "$push", "$addToSet", "$pull")
 MAX_PATH_PARTS = 16
+MAX_DEPTH = 32
 _MISSING = object()
 Json = dict[str, Any]
 
@@ -35,6 +36,7 @@ def _holds(document: Json, key: str, value: Any) -> bool:
         raise _unknown(key, LOGICAL_OPERATORS)
     values = list(_values_at(document, _parts(key)))
     if not isinstance(value, dict) or not any(name.startswith("$") for name in value):
+        check_value(value)
         return _is_equal_to_any(values, value)
     return _fits(values, value)
 
@@ -47,6 +49,8 @@ def _fits(values: list[Any], operators: Json) -> bool:
 def _fits_one(values: list[Any], operator: str, operand: Any) -> bool:
     if operator not in FIELD_OPERATORS:
         raise _unknown(operator, FIELD_OPERATORS)
+    if operator != "$not":
+        check_value(operand)
     if operator in ("$eq", "$ne"):
         return _is_equal_to_any(values, operand) is (operator == "$eq")
     if operator in ("$in", "$nin"):
@@ -166,6 +170,8 @@ def check_update(update: Json) -> list[tuple[str, str, Any]]:
             raise _unknown(operator, UPDATE_OPERATORS)
         if not isinstance(fields, dict) or not fields:
             raise StoreError("update_refused", f"{operator} takes an object of fields")
+        for value in fields.values():
+            check_value(value["$each"] if isinstance(value, dict) and "$each" in value else value)
         steps += [(path, operator, value) for path, value in fields.items()]
     if not steps:
         raise StoreError("update_refused", "the update changes nothing")
@@ -191,11 +197,13 @@ def _change(document: Json, path: str, operator: str, value: Any) -> None:
     *way, name = _parts(path)
     holder: Any = document
     for part in way:
-        if isinstance(holder, dict) and part not in holder and operator not in ("$unset", "$pull"):
+        if isinstance(holder, dict) and part not in holder:
+            if operator in ("$unset", "$pull"):
+                return
             holder[part] = {}
-        holder = holder.get(part, _MISSING) if isinstance(holder, dict) else _MISSING
+        holder = holder[part] if isinstance(holder, dict) else None
     if not isinstance(holder, dict):
-        if operator in ("$unset", "$pull"):
+        if operator == "$unset":
             return
         raise StoreError("update_refused", f"{path}: the path leads through something that is no object")
     if operator == "$set":
@@ -243,6 +251,22 @@ def _pull(path: str, holder: Json, name: str, value: Any) -> None:
     if not isinstance(holder[name], list):
         raise StoreError("update_refused", f"{path} holds no list")
     holder[name] = [element for element in holder[name] if not is_same(element, value)]
+
+
+def check_value(value: Any, depth: int = MAX_DEPTH) -> None:
+    """Raise StoreError for what can not be stored or asked for."""
+    if isinstance(value, dict | list) and depth == 0:
+        raise StoreError("document_invalid", f"nested deeper than {MAX_DEPTH}")
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not key or key.startswith("$") or "." in key or "\0" in key:
+                raise StoreError("document_invalid", f"a field can not be named {key!r}")
+            check_value(inner, depth - 1)
+    elif isinstance(value, list):
+        for inner in value:
+            check_value(inner, depth - 1)
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise StoreError("document_invalid", "a whole number is over 64 bits")
 
 
 def _parts(path: str) -> list[str]:

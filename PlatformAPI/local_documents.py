@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from PlatformAPI.document_matching import Json, check_update, matches, ordered, updated
+from PlatformAPI.document_matching import Json, check_update, check_value, matches, ordered, updated
 from PlatformAPI.errors import StoreError
 
 MAX_DOCUMENT_BYTES = 1 << 20
-MAX_DEPTH = 32
 MAX_ID_CHARS = 200
 
 
@@ -141,7 +140,7 @@ def _write(database: sqlite3.Connection, collection: str, document: Json) -> Non
 
 def _checked(document: Json) -> tuple[str | None, Json]:
     body = {key: value for key, value in document.items() if key != "_id"}
-    _check(body, MAX_DEPTH)
+    check_value(body)
     if len(_text(body).encode()) > MAX_DOCUMENT_BYTES:
         raise StoreError("document_too_large", f"the document is larger than {MAX_DOCUMENT_BYTES >> 10} KB")
     if "_id" not in document:
@@ -150,21 +149,6 @@ def _checked(document: Json) -> tuple[str | None, Json]:
     if not isinstance(document_id, str) or not 0 < len(document_id) <= MAX_ID_CHARS or "\0" in document_id:
         raise StoreError("document_id_invalid", f"_id is {document_id!r}, which is no text of 1 to {MAX_ID_CHARS}")
     return document_id, body
-
-
-def _check(value: Any, depth: int) -> None:
-    if isinstance(value, dict | list) and depth == 0:
-        raise StoreError("document_invalid", f"nested deeper than {MAX_DEPTH}")
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if not key or key.startswith("$") or "." in key or "\0" in key:
-                raise StoreError("document_invalid", f"a field can not be named {key!r}")
-            _check(inner, depth - 1)
-    elif isinstance(value, list):
-        for inner in value:
-            _check(inner, depth - 1)
-    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise StoreError("document_invalid", "a whole number is over 64 bits")
 
 
 def _check_upsert(asked: Json) -> None:

@@ -118,9 +118,14 @@ class ProjectDocumentStore:
 def grown_bytes(value: Fields) -> int:
     """A bound on the bytes that documents grow by when an update with these values, or a body, is applied once.
 
-    A list's element costs more there than here, for its place in the longer list is written out.
+    An element may cost more there than here: its place in the longer list is written out, and a sum may need 8 bytes.
     """
-    return 4 * len(bson.encode(value)) + 64
+    return len(bson.encode(value)) + 16 * _count_nodes(value) + 64
+
+
+def _count_nodes(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + sum(_count_nodes(part) for part in inner)
 
 
 def stored_bytes(body: Fields) -> int:
