@@ -202,9 +202,9 @@ class _Call(BaseHTTPRequestHandler):
 
 def _listener(path: Path) -> socket.socket:
     path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # By the folder's descriptor: the address of a socket ends at 107 bytes, which a data folder may exceed.
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.bind(f"/proc/self/fd/{folder}/{path.name}")
         listener.listen(BACKLOG)

@@ -144,7 +144,7 @@ paths = ["/", "/spec", "/heartbeat", "/finished", "/events?file=x-1.jsonl&offset
     "http://127.0.0.1:{live.port}/api/projects", "/documents/a/aggregate", "/keys/flushall",
     f"/agent/runs/{{run}}/spec", "/documents?x=1", "/files?name=a&project_id={other}"]
 found = {{(m, p): status(m, p) for m in ("GET", "POST", "PUT", "DELETE", "PATCH", "CONNECT") for p in paths}}
-passed = {call: code for call, code in found.items() if not 400 <= code <= 501}
+passed = {{call: code for call, code in found.items() if not 400 <= code <= 501}}
 assert not passed, passed
 # Headers of the script do not reach the API.
 assert status("POST", "/keys/get", b'{{"key": "k"}}', "Authorization: Bearer x", "X-Forwarded-For: 1.2.3.4") == 200
