@@ -46,12 +46,8 @@ class ScriptGateway:
     def __init__(self, socket_path: Path, api_url: str, run_id: str, token: str) -> None:
         self._path = socket_path
         self._base = f"{api_url}/agent/runs/{run_id}"
-        self._client = httpx.Client(
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=httpx.Timeout(API_PATIENCE_S, connect=3),
-            limits=httpx.Limits(max_connections=THREADS, max_keepalive_connections=THREADS),
-            trust_env=False,  # A proxy for the internet is none for the API.
-        )
+        self._token = token
+        self._client: httpx.Client | None = None
         self._listener: socket.socket | None = None
         self._deadlines: dict[socket.socket, float] = {}
         self._lock = threading.Lock()
@@ -74,10 +70,15 @@ class ScriptGateway:
         if self._listener is not None:
             _shut(self._listener)
             self._listener.close()
+            try:
+                self._path.unlink(missing_ok=True)
+            except OSError as error:
+                log.info("the socket stays: %s", error)
         with self._lock:
             for connection in self._deadlines:
                 _shut(connection)
-        self._client.close()
+            if self._client is not None:
+                self._client.close()
 
     def allow_until(self, connection: socket.socket, deadline: float) -> None:
         """Cut this connection off at `deadline`, by the monotonic clock."""
@@ -89,7 +90,19 @@ class ScriptGateway:
     ) -> Any:  # httpx: AbstractContextManager[Response]
         """The request as the API gets it."""
         headers = {"Content-Length": str(length), "Content-Type": "application/json"} if body is not None else {}
-        return self._client.stream(method, self._base + path, params=query, content=body, headers=headers)
+        return self._connected().stream(method, self._base + path, params=query, content=body, headers=headers)
+
+    def _connected(self) -> httpx.Client:
+        # When it is first needed: loading certificates takes a while, and most scripts never ask.
+        with self._lock:
+            if self._client is None:
+                self._client = httpx.Client(
+                    headers={"Authorization": f"Bearer {self._token}"},
+                    timeout=httpx.Timeout(API_PATIENCE_S, connect=3),
+                    limits=httpx.Limits(max_connections=THREADS, max_keepalive_connections=THREADS),
+                    trust_env=False,  # A proxy for the internet is none for the API.
+                )
+            return self._client
 
     def _serve(self) -> None:
         assert self._listener is not None

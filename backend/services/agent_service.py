@@ -66,7 +66,7 @@ class AgentService:
         return project_id
 
     def is_object_of_run(self, token: str, sha256: str) -> bool:
-        """Whether the run that this token opens names the object."""
+        """Whether the run that this token opens is active and names the object."""
         run_id = self._runs.run_of_token(token_hash(token))
         return run_id is not None and self._samples.has_object(run_id, sha256)
 

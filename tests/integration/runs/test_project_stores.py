@@ -6,11 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from backend.contracts.runs import Run
 from backend.runs.launchers.bubblewrap import bubblewrap_fault
-from tests.integration.runs.live_workstation import LiveWorkstation
+from tests.integration.runs.live_workstation import LiveWorkstation, kill
+from tests.integration.runs.test_run_adoption import agent_of
 
 pytestmark = pytest.mark.parametrize("live", ["auto", "process"], indirect=True)
 HELPERS = """
@@ -204,7 +206,7 @@ answer(step)
 """
     run = live.start_run(live.project(HELPERS + script))
     live.until_point(run, 0)
-    agent = live.agent(run)
+    agent = psutil.Process(live.until(lambda: agent_of(run)))
     worst = longest_wait_for_a_point(live, run, 10, lambda: agent.num_fds() < 100 and agent.num_threads() < 40)
     run = ended(live, run, isolation)
     assert worst < 2, worst
@@ -261,3 +263,19 @@ answer(redis.get("n"))
     time.sleep(1)
     live.start_api()
     assert json.loads(live.messages(ended(live, run, isolation))[-1].text) == 50
+
+
+def test_a_script_whose_agent_was_replaced_still_reaches_its_data(live: LiveWorkstation, isolation: str) -> None:
+    script = """
+redis = RedisAPI()
+redis.incr("n")
+(RUN / "written").touch()
+wait_for_file("go")
+answer([redis.incr("n"), StorageAPI().list()])
+"""
+    run = live.start_run(live.project(HELPERS + script))
+    live.until(lambda: (live.folder(run) / "written").exists())
+    kill(live.until(lambda: agent_of(run)))
+    (live.folder(run) / "go").touch()  # The call waits for the next agent.
+    assert json.loads(live.messages(ended(live, run, isolation))[-1].text) == [2, []]
+    assert not (live.folder(run) / "api" / "socket").exists()
