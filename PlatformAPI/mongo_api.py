@@ -7,6 +7,7 @@ from PlatformAPI import stores
 
 PAGE = 500
 INSERT_BATCH = 200
+INSERT_BYTES = 4 << 20
 Document = dict[str, Any]
 
 
@@ -31,8 +32,7 @@ class MongoAPI:
     def insert_many(self, collection: str, documents: Sequence[Mapping[str, Any]]) -> list[str]:
         """Add documents; the answer is their ids. Those before a refused one stay."""
         ids: list[str] = []
-        for start in range(0, len(documents), INSERT_BATCH):
-            batch = [dict(document) for document in documents[start : start + INSERT_BATCH]]
+        for batch in _batches(collection, documents):
             ids += self._ask(collection, "insert", documents=batch)["ids"]
         return ids
 
@@ -44,13 +44,19 @@ class MongoAPI:
         limit: int | None = None,
     ) -> Iterator[Document]:
         """Matching documents, fetched in pages while they are used. `sort` is (field, 1 or -1) pairs, then `_id`."""
-        offset: int | None = 0
         order = [[field, way] for field, way in sort]
-        while offset is not None and (limit is None or offset < limit):
-            size = PAGE if limit is None else min(PAGE, limit - offset)
-            page = self._ask(collection, "find", filter=filter or {}, sort=order, offset=offset, limit=size)
+        asked, offset, left = filter or {}, 0, limit
+        while left is None or left > 0:
+            size = PAGE if left is None else min(PAGE, left)
+            page = self._ask(collection, "find", filter=asked, sort=order, offset=offset, limit=size)
             yield from page["documents"]
-            offset = page["next_offset"]
+            if page["next_offset"] is None:
+                return
+            left = None if left is None else left - len(page["documents"])
+            if order:
+                offset = page["next_offset"]
+            else:  # What others add or delete meanwhile moves nothing.
+                asked = {"$and": [filter or {}, {"_id": {"$gt": page["documents"][-1]["_id"]}}]}
 
     def find_one(self, collection: str, filter: Mapping[str, Any] | None = None) -> Document | None:  # noqa: A002
         """The first match by `_id`, or None."""
@@ -105,3 +111,19 @@ class MongoAPI:
         if self._socket is None:
             return self._local.ask(collection, command, unpacked(content))
         return self._socket.ask(f"/documents/{collection}/{command}", content)
+
+
+def _batches(collection: str, documents: Sequence[Mapping[str, Any]]) -> Iterator[list[Document]]:
+    from PlatformAPI.store_values import packed
+
+    batch: list[Document] = []
+    size_bytes = 0
+    for document in documents:
+        weight = len(packed(document, f"{collection}, insert"))
+        if batch and (len(batch) == INSERT_BATCH or size_bytes + weight > INSERT_BYTES):
+            yield batch
+            batch, size_bytes = [], 0
+        batch.append(dict(document))
+        size_bytes += weight
+    if batch:
+        yield batch

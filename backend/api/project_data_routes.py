@@ -209,8 +209,13 @@ async def put_file(
 ) -> ProjectFile:
     """Keep a file, the raw body."""
     free_bytes = await _in_thread(request, data.files.checked_room, project_id, name)
-    async with received_body(request, objects, free_bytes) as received:
-        return await _in_thread(request, data.files.put, project_id, name, received)
+    try:
+        async with received_body(request, objects, free_bytes) as received:
+            return await _in_thread(request, data.files.put, project_id, name, received)
+    except TooLargeError as error:
+        if error.code != "upload_too_large":
+            raise
+        raise data.files.too_large() from None
 
 
 @router.get("/files/info")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backend.contracts.project_data import ProjectFile, ProjectFilePage
 from backend.domain.archive_rules import safe_path
-from backend.domain.errors import NotFoundError
+from backend.domain.errors import NotFoundError, TooLargeError
 from backend.services.project_quota import ProjectQuota
 from backend.stores.mongo.project_file_store import ProjectFileStore
 from backend.stores.object_store import ObjectStore
@@ -34,6 +34,10 @@ class ProjectFiles:
         """Bytes that may still be added, asked before they are received. Raises InvalidInputError for the name."""
         safe_path(name)
         return self._quota.free_bytes(project_id)
+
+    def too_large(self) -> TooLargeError:
+        """What is raised when a file that is being received passes that."""
+        return self._quota.too_large()
 
     def put(self, project_id: str, name: str, received: Path) -> ProjectFile:
         """Keep a file under a name, replacing what was there. Raises InvalidInputError for a path that climbs."""

@@ -47,7 +47,7 @@ class ProjectQuota:
             if usage.count + count > self._max_count and count > 0:
                 raise TooLargeError(f"quota_{self._what}", limit=self._max_count)
             if usage.size_bytes + size_bytes > self._max_bytes and size_bytes > 0:
-                raise TooLargeError(f"quota_{self._what}_bytes", limit_mb=self._max_bytes >> 20)
+                raise self.too_large()
             # Counted even when the change fails half-way: the next look corrects it.
             usage.count += count
             usage.size_bytes += size_bytes
@@ -63,8 +63,12 @@ class ProjectQuota:
         """How much may be added. Raises TooLargeError when that is nothing."""
         free = self._max_bytes - self._measure(project_id)[1]
         if free <= 0:
-            raise TooLargeError(f"quota_{self._what}_bytes", limit_mb=self._max_bytes >> 20)
+            raise self.too_large()
         return free
+
+    def too_large(self) -> TooLargeError:
+        """The refusal of more bytes than there is room for."""
+        return TooLargeError(f"quota_{self._what}_bytes", limit_mb=self._max_bytes >> 20)
 
     @staticmethod
     def _is_old(usage: _Usage) -> bool:

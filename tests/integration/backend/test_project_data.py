@@ -233,10 +233,10 @@ def test_files_are_replaced_shared_and_freed(script: Script, settings: Settings)
     assert ([f["name"] for f in page["files"]], page["next_after"]) == (["a/b"], None)
     assert script.request("GET", "/files/info", params={"name": "x"}).json()["code"] == "project_file_not_found"
     too_large = put("big", b"x" * ((1 << 20) + 1))
-    assert (too_large.status_code, too_large.json()["code"]) == (413, "upload_too_large")
+    assert (too_large.status_code, too_large.json()["code"]) == (413, "quota_files_bytes")
     assert put("big", b"x" * (1 << 19)).status_code == 200
     full = put("big2", b"y" * ((1 << 19) - 2))
-    assert (full.status_code, full.json()["code"]) == (413, "upload_too_large")
+    assert (full.status_code, full.json()["code"]) == (413, "quota_files_bytes")
     for number in range(3):
         assert put(f"s{number}", b"").status_code == 200
     assert put("s3", b"").json()["code"] == "quota_files"

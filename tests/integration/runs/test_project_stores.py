@@ -81,6 +81,9 @@ WRITES = """
 mongo, redis, storage = MongoAPI(), RedisAPI(), StorageAPI()
 mongo.insert_many("epochs", [{"_id": f"{i:04}", "n": i, "tags": ["a", i % 3]} for i in range(1200)])
 mongo.update_one("best", {"_id": "map"}, {"$set": {"value": 0.5, "имя": "лучшая"}}, upsert=True)
+assert [d["_id"] for d in mongo.find("epochs")] == [f"{i:04}" for i in range(1200)]
+mongo.insert_many("large", [{"t": "x" * 900_000} for _ in range(12)])
+assert len(list(mongo.find("large"))) == mongo.delete_many("large", {}) == 12
 redis.set("lr", {"value": 0.1}, ttl_s=3600)
 redis.incr("runs")
 redis.push("todo", "первое", {"second": 2})

@@ -41,6 +41,10 @@ def test_documents():
     assert len(set(ids)) == 1203 and all(isinstance(name, str) for name in ids)
     assert [d["n"] for d in mongo.find("epochs", {"n": {"$lt": 700}}, sort=[("n", -1)])] == list(range(699, -1, -1))
     assert [d["n"] for d in mongo.find("epochs", sort=[("n", 1)], limit=3)] == [0, 1, 2]
+    assert len(list(mongo.find("epochs", {"n": {"$gte": 100}}))) == 1103
+    assert len(list(mongo.find("epochs", limit=777))) == 777
+    large = [{"t": "x" * 900_000} for _ in range(12)]
+    assert len(mongo.insert_many("large", large)) == 12 and mongo.delete_many("large", {}) == 12
     assert mongo.update_many("epochs", {"n": {"$gte": 1200}}, {"$set": {"late": True}}) == 3
     assert mongo.count_documents("epochs", {"late": True}) == 3
     assert mongo.delete_one("epochs", {"late": True}) == 1
