@@ -11,7 +11,7 @@ import pytest
 
 from backend.contracts.runs import Run
 from backend.runs.launchers.bubblewrap import bubblewrap_fault
-from tests.integration.runs.live_workstation import LiveWorkstation, kill
+from tests.integration.runs.live_workstation import LiveWorkstation
 from tests.integration.runs.test_run_adoption import agent_of
 
 pytestmark = pytest.mark.parametrize("live", ["auto", "process"], indirect=True)
@@ -278,7 +278,9 @@ answer([redis.incr("n"), StorageAPI().list()])
 """
     run = live.start_run(live.project(HELPERS + script))
     live.until(lambda: (live.folder(run) / "written").exists())
-    kill(live.until(lambda: agent_of(run)))
+    agent = psutil.Process(live.until(lambda: agent_of(run)))
+    agent.kill()
+    agent.wait(20)
     (live.folder(run) / "go").touch()  # The call waits for the next agent.
     assert json.loads(live.messages(ended(live, run, isolation))[-1].text) == [2, []]
     assert not (live.folder(run) / "api" / "socket").exists()

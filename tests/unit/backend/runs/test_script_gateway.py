@@ -183,5 +183,5 @@ def test_a_stopped_gateway_serves_nobody(gateway: ScriptGateway, path: Path) -> 
     held.settimeout(5)
     assert held.recv(1) == b""
     held.close()
-    with pytest.raises(ConnectionRefusedError):
+    with pytest.raises(FileNotFoundError):
         connect(path)
