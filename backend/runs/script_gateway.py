@@ -118,7 +118,8 @@ class ScriptGateway:
     def _answer(self, connection: socket.socket) -> None:
         self.allow_until(connection, time.monotonic() + HEAD_PATIENCE_S)
         try:
-            _Call(connection, self)
+            if not self._stopped.is_set():  # Taken while `stop` was shutting those it knew.
+                _Call(connection, self)
         except (OSError, httpx.HTTPError, ValueError, RuntimeError) as error:  # Runtime: httpx was closed by `stop`.
             log.info("a call of the script broke off: %s", error)
         finally:
