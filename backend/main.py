@@ -12,6 +12,7 @@ from backend.api import (
     health_routes,
     item_routes,
     object_routes,
+    project_data_routes,
     project_routes,
     queue_routes,
     run_routes,
@@ -34,6 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.script_threads = project_data_routes.script_threads()
         connections = connect(settings)
         app.state.connections = connections
         app.state.services = build_services(connections, settings)
@@ -62,6 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(private)
     app.include_router(health_routes.router, prefix="/api")
     app.include_router(agent_routes.router, prefix="/api")
+    app.include_router(project_data_routes.router, prefix="/api")
     app.include_router(object_routes.router, prefix="/api")
     return app
 

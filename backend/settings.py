@@ -32,6 +32,13 @@ class Settings(BaseSettings):
     image_max_megapixels: int = Field(default=200, description="largest image, megapixels")
     artifact_max_mb: int = Field(default=16_384, description="largest file a run may hand over, MB")
 
+    project_documents: int = Field(default=100_000, ge=1, description="most documents that scripts keep in a project")
+    project_documents_mb: int = Field(default=256, ge=1, description="their total size, MB")
+    project_keys: int = Field(default=10_000, ge=1, description="most keys that scripts keep in a project")
+    project_keys_mb: int = Field(default=64, ge=1, description="their total size, MB")
+    project_files: int = Field(default=10_000, ge=1, description="most files that scripts keep in a project")
+    project_files_mb: int = Field(default=10_240, ge=1, description="their total size, MB")
+
     lease_s: float = Field(default=30, description="a run whose agent was silent for so long is lost, s")
     stop_grace_s: float = Field(default=10, description="between SIGTERM and SIGKILL, s")
     log_max_mb: int = Field(

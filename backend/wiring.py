@@ -18,6 +18,7 @@ from pymongo.errors import PyMongoError
 from backend.domain.archive_rules import ArchiveLimits
 from backend.domain.code_tree import MAX_FILES
 from backend.domain.errors import UnavailableError
+from backend.domain.key_rules import MAX_TTL_S
 from backend.services.agent_service import AgentService
 from backend.services.code_import import CodeImporter
 from backend.services.dataset_import import DatasetImporter, ImportSettings
@@ -27,6 +28,10 @@ from backend.services.housekeeping import Housekeeping
 from backend.services.object_sweep import ObjectSweep
 from backend.services.own_messages import OwnMessages
 from backend.services.point_sealing import PointSealing
+from backend.services.project_documents import ProjectDocuments
+from backend.services.project_files import ProjectFiles
+from backend.services.project_keys_service import ProjectKeysService
+from backend.services.project_quota import ProjectQuota
 from backend.services.project_service import ProjectService
 from backend.services.run_deletion import RunDeletionService
 from backend.services.run_inputs import RunInputChecker
@@ -51,6 +56,8 @@ from backend.stores.mongo.deleted_run_store import DeletedRunStore
 from backend.stores.mongo.indexes import ensure_indexes
 from backend.stores.mongo.item_store import ItemStore
 from backend.stores.mongo.object_use_store import ObjectUseStore
+from backend.stores.mongo.project_document_store import ProjectDocumentStore
+from backend.stores.mongo.project_file_store import ProjectFileStore
 from backend.stores.mongo.project_store import ProjectStore
 from backend.stores.mongo.result_store import ResultStore
 from backend.stores.mongo.run_cursor_store import RunCursorStore
@@ -61,6 +68,7 @@ from backend.stores.mongo.run_store import RunStore
 from backend.stores.mongo.solution_store import SolutionStore
 from backend.stores.mongo.worker_store import WorkerStore
 from backend.stores.object_store import ObjectStore
+from backend.stores.redis.project_keys import KeyLimits, ProjectKeys
 from backend.stores.redis.wake_ups import WakeUps
 
 
@@ -146,6 +154,21 @@ class RunServices:
 
 
 @dataclass(frozen=True)
+class ProjectData:
+    """What scripts keep for their project."""
+
+    documents: ProjectDocuments
+    keys: ProjectKeysService
+    files: ProjectFiles
+
+    def remove_project(self, project_id: str) -> None:
+        """Delete all of it."""
+        self.documents.remove_project(project_id)
+        self.keys.remove_project(project_id)
+        self.files.remove_project(project_id)
+
+
+@dataclass(frozen=True)
 class Services:
     """One service per noun; routes take them from here."""
 
@@ -157,6 +180,7 @@ class Services:
     housekeeping: Housekeeping
     object_sweep: ObjectSweep
     uploads: UploadService
+    project_data: ProjectData
     scratch_dir: Path
 
     def is_object_of_run(self, token: str, sha256: str) -> bool:
@@ -177,7 +201,8 @@ def build_services(connections: Connections, settings: Settings) -> Services:
     """Join stores and services."""
     scratch_dir = settings.home_dir / "scratch"
     run_store = RunStore(connections.database)
-    projects = _project_service(connections, settings, run_store)
+    project_data = _project_data(connections, settings)
+    projects = _project_service(connections, settings, run_store, project_data.remove_project)
     housekeeping, uses = Housekeeping(), ObjectUseStore(connections.database)
 
     def release(hashes: Iterable[str]) -> None:
@@ -199,6 +224,7 @@ def build_services(connections: Connections, settings: Settings) -> Services:
         ),
         thumbnails=Thumbnails(connections.objects, settings.home_dir / "cache" / "thumbnails"),
         run=_run_services(connections, settings, run_store, projects, datasets, uses, housekeeping.wake),
+        project_data=project_data,
         housekeeping=housekeeping,
         object_sweep=ObjectSweep(uses, connections.objects, settings.object_grace_s),
         uploads=_upload_service(settings, scratch_dir),
@@ -236,7 +262,27 @@ def _dataset_service(
     )
 
 
-def _project_service(connections: Connections, settings: Settings, runs: RunStore) -> ProjectService:
+def _project_data(connections: Connections, settings: Settings) -> ProjectData:
+    documents, files = ProjectDocumentStore(connections.database), ProjectFileStore(connections.database)
+    document_quota = ProjectQuota(
+        "documents", settings.project_documents, settings.project_documents_mb << 20, documents.usage
+    )
+    file_quota = ProjectQuota("files", settings.project_files, settings.project_files_mb << 20, files.usage)
+    key_limits = KeyLimits(settings.project_keys, settings.project_keys_mb << 20, MAX_TTL_S * 1000)
+
+    def objects_of(project_id: str) -> ObjectStore:
+        return ObjectStore(f"{settings.objects_location}/projects/{project_id}", settings.home_dir / "scratch")
+
+    return ProjectData(
+        documents=ProjectDocuments(documents, document_quota, new_id),
+        keys=ProjectKeysService(ProjectKeys(connections.redis, key_limits)),
+        files=ProjectFiles(files, objects_of, file_quota, utc_now),
+    )
+
+
+def _project_service(
+    connections: Connections, settings: Settings, runs: RunStore, remove_data: Callable[[str], None]
+) -> ProjectService:
     limits = ArchiveLimits(settings.code_max_mb << 20, MAX_FILES, settings.archive_max_ratio)
     weights_limits = ArchiveLimits(settings.archive_max_mb << 20, MAX_FILES, settings.archive_max_ratio)
     return ProjectService(
@@ -244,6 +290,7 @@ def _project_service(connections: Connections, settings: Settings, runs: RunStor
         CodeImporter(connections.objects, limits, weights_limits),
         connections.objects,
         runs.has_unfinished_of,
+        remove_data,
         new_id,
         utc_now,
     )

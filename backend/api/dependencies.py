@@ -22,7 +22,7 @@ from backend.services.upload_service import UploadService
 from backend.services.worker_service import WorkerService
 from backend.settings import Settings
 from backend.stores.object_store import ObjectStore
-from backend.wiring import Connections, Services
+from backend.wiring import Connections, ProjectData, Services
 
 
 def _settings(request: Request) -> Settings:
@@ -89,6 +89,10 @@ def _agents(request: Request) -> AgentService:
     return _services(request).run.agents
 
 
+def _project_data(request: Request) -> ProjectData:
+    return _services(request).project_data
+
+
 def object_reader(request: Request, sha256: str) -> None:
     """Who may read an object: the installation, or a run for the objects that it names. Raises NotAllowedError."""
     token = bearer_token(request)
@@ -113,4 +117,5 @@ WorkersOf = Annotated[WorkerService, Depends(_workers)]
 QueueOf = Annotated[RunQueueService, Depends(_queue)]
 UploadsOf = Annotated[UploadService, Depends(_uploads)]
 DeletionOf = Annotated[RunDeletionService, Depends(_deletion)]
+ProjectDataOf = Annotated[ProjectData, Depends(_project_data)]
 AgentsOf = Annotated[AgentService, Depends(_agents)]

@@ -28,6 +28,7 @@ from backend.runs.object_cache import BrokenObjectError, ObjectCache
 from backend.runs.outcome import StopCause, failed, outcome
 from backend.runs.preparation import PreparationStoppedError, prepare
 from backend.runs.run_folder import RunFolder
+from backend.runs.script_gateway import ScriptGateway
 from backend.runs.script_process import ScriptLostError, ScriptPlace, ScriptProcess, SpareShim
 from backend.runs.shipping import Shipper, put_log
 from backend.runs.supervision_folder import SupervisionFolder, boot_id, try_lock, write_note
@@ -71,6 +72,7 @@ class Agent:
         self._supervised = SupervisionFolder(job.home, job.run_id)
         self._place = ScriptPlace(self._supervised, self._folder.root, job.log_max_mb << 20)
         self._limits = RunLimits()
+        self._gateway = ScriptGateway(self._folder.api_socket, job.api_url, job.run_id, job.token)
         self._should_stop = threading.Event()
         self._stop_cause: StopCause = "stopped_by_user"
         self._stop_params: dict[str, object] = {}
@@ -116,6 +118,7 @@ class Agent:
             self._supervised.remove()  # Somebody else has the run now, or nobody.
             raise
         finally:
+            self._gateway.stop()
             self._heart.stop()
             self._connection.close()
         self._supervised.remove()
@@ -157,6 +160,7 @@ class Agent:
         except OSError as error:
             return failed("start_failed", detail=str(error))
         self._is_started = True
+        self._gateway.start()
         shipper = Shipper(self._api, self._folder, self._be_refused)
         shipper.start(self._started(script), self._is_adopted)
         try:

@@ -63,6 +63,16 @@ class RunFolder:
         return self.root / "home"
 
     @property
+    def api_dir(self) -> Path:
+        """Holds the socket; a folder, because a mount of the socket itself would not show the next agent's."""
+        return self.root / "api"
+
+    @property
+    def api_socket(self) -> Path:
+        """Where the agent answers the script's calls for data of its project."""
+        return self.api_dir / "socket"
+
+    @property
     def stdout_file(self) -> Path:
         """Standard output."""
         return self.root / "stdout.log"
@@ -93,7 +103,7 @@ class RunFolder:
         self.root.mkdir(parents=True, mode=0o700)
         for folder in (
             *(self.code_dir, self.weights_dir, self.inputs_dir, self.objects_dir),
-            *(self.events_dir, self.artifacts_dir, self.home_dir),
+            *(self.events_dir, self.artifacts_dir, self.home_dir, self.api_dir),
         ):
             folder.mkdir()
 

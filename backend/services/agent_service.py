@@ -20,7 +20,7 @@ from backend.contracts.runs import (
 )
 from backend.domain import run_lifecycle
 from backend.domain.archive_rules import safe_path
-from backend.domain.errors import InvalidInputError
+from backend.domain.errors import InvalidInputError, NotAllowedError
 from backend.services.own_messages import OwnMessages
 from backend.services.run_reports import RunReports
 from backend.services.run_samples import RunSamples
@@ -58,8 +58,15 @@ class AgentService:
         """Whether this token opens this run."""
         return bool(token) and self._runs.has_token(run_id, token_hash(token))
 
+    def project_of(self, run_id: str) -> str:
+        """The project whose data this run may use. Raises NotAllowedError('run_not_active') once the run has ended."""
+        project_id = self._runs.project_of_active(run_id)
+        if project_id is None:
+            raise NotAllowedError("run_not_active", run=run_id[:80])
+        return project_id
+
     def is_object_of_run(self, token: str, sha256: str) -> bool:
-        """Whether the run that this token opens names the object."""
+        """Whether the run that this token opens is active and names the object."""
         run_id = self._runs.run_of_token(token_hash(token))
         return run_id is not None and self._samples.has_object(run_id, sha256)
 

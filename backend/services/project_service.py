@@ -42,6 +42,7 @@ class ProjectService:
         code: CodeImporter,
         objects: ObjectStore,
         has_unfinished_runs: Callable[[str], bool],
+        remove_data: Callable[[str], None],
         new_id: Callable[[], str],
         now: Callable[[], datetime],
     ) -> None:
@@ -49,6 +50,7 @@ class ProjectService:
         self._code = code
         self._objects = objects
         self._has_unfinished_runs = has_unfinished_runs
+        self._remove_data = remove_data
         self._new_id = new_id
         self._now = now
 
@@ -79,12 +81,15 @@ class ProjectService:
         return self._change(project_id, lambda project: _checked_fields(project.code, fields))
 
     def delete(self, project_id: str) -> None:
-        """Delete a project; its runs and solutions keep the code that they name.
+        """Delete a project with what its scripts keep; its runs and solutions keep the code that they name.
 
         Raises NotFoundError, or ConflictError('project_in_use') while one of its runs is not finished.
         """
         if self._has_unfinished_runs(project_id):
             raise ConflictError("project_in_use", id=project_id)
+        # The project last: where this fails half-way, deleting can be tried again.
+        self._projects.get(project_id)
+        self._remove_data(project_id)
         self._projects.remove(project_id)
 
     def replace_code(self, project_id: str, archive: Path) -> Project:

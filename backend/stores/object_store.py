@@ -1,5 +1,6 @@
 """Content-addressed files in a folder or an S3 bucket (fsspec): uploaded twice, stored once, never changed."""
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -78,6 +79,16 @@ class ObjectStore:
     def open(self, sha256: str) -> IO[bytes]:
         """A seekable binary file of the object."""
         return cast(IO[bytes], self._guard(self._fs.open, self._path(sha256), "rb"))
+
+    def remove(self, sha256: str) -> None:
+        """Delete an object; one that is not there is no error. Only for bytes that nothing names any longer."""
+        with contextlib.suppress(NotFoundError):
+            self._guard(self._fs.rm_file, self._path(sha256))
+
+    def remove_all(self) -> None:
+        """Delete every object and the place itself."""
+        with contextlib.suppress(NotFoundError):
+            self._guard(lambda path: self._fs.rm(path, recursive=True), self._root)
 
     # --- removing what nothing names any more, in this order ---
 

@@ -72,6 +72,7 @@ def script_environment(request: LaunchRequest, inherited: Mapping[str, str]) -> 
         allowed |= dict.fromkeys(THREAD_VARIABLES, str(request.threads))
     return allowed | {
         "ARM_RUN_DIR": str(request.folder.root),
+        "ARM_API_SOCKET": str(request.folder.api_socket),
         "HOME": str(request.folder.home_dir),
         "PYTHONUNBUFFERED": "1",
         "CUDA_VISIBLE_DEVICES": request.device.removeprefix("cuda:") if request.device != "cpu" else "",

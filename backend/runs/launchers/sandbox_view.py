@@ -89,7 +89,7 @@ def _cards() -> list[str]:
 def _run_folder(folder: RunFolder) -> list[str]:
     options = ["--bind", str(folder.root), str(folder.root)]
     # Inputs are hard links into the cache that other runs use too; the logs are read by the agent, outside.
-    closed = (folder.code_dir, folder.inputs_dir, folder.weights_dir, folder.run_json)
+    closed = (folder.code_dir, folder.inputs_dir, folder.weights_dir, folder.run_json, folder.api_dir)
     for path in (*closed, folder.stdout_file, folder.stderr_file):
         options += ["--ro-bind", str(path), str(path)]
     # A mount can not be replaced by a link, which would lead the agent elsewhere.

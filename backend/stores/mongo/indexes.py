@@ -87,6 +87,13 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     "deleted_runs": [IndexModel([("is_cleared", ASCENDING)])],
     "run_cursors": [IndexModel([("run_id", ASCENDING)])],
+    "project_documents": [
+        IndexModel([("project_id", ASCENDING), ("collection", ASCENDING), ("document_id", ASCENDING)], unique=True)
+    ],
+    "project_files": [
+        IndexModel([("project_id", ASCENDING), ("name", ASCENDING)], unique=True),
+        IndexModel([("project_id", ASCENDING), ("sha256", ASCENDING)]),
+    ],
 }
 
 

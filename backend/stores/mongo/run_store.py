@@ -217,9 +217,16 @@ class RunStore:
         return self._runs.count_documents({"_id": run_id, "token_sha256": token_sha256}, limit=1) == 1
 
     def run_of_token(self, token_sha256: str) -> str | None:
-        """The run whose token has this hash."""
-        document = self._runs.find_one({"token_sha256": token_sha256}, {"_id": 1})
+        """The active run whose token has this hash."""
+        query = {"token_sha256": token_sha256, "state": {"$in": list(run_lifecycle.ACTIVE_STATES)}}
+        document = self._runs.find_one(query, {"_id": 1})
         return None if document is None else str(document["_id"])
+
+    def project_of_active(self, run_id: str) -> str | None:
+        """The project of an active run, None for any other."""
+        query = {"_id": run_id, "state": {"$in": list(run_lifecycle.ACTIVE_STATES)}}
+        document = self._runs.find_one(query, {"project_id": 1})
+        return None if document is None else str(document["project_id"])
 
     def tail(self, run_id: str, stream: str) -> str:
         """The last text of `stdout` or `stderr` that the agent sent. Raises NotFoundError."""

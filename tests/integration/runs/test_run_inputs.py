@@ -121,6 +121,6 @@ def test_runs_are_listed_newest_first_in_pages(live: LiveWorkstation) -> None:
 def test_the_script_sees_no_secret_of_the_workstation(live: LiveWorkstation) -> None:
     run = live.until_final(live.start_run(live.project("message(json.dumps(dict(os.environ)))")))
     environment = json.loads(live.messages(run)[0].text)
-    assert {name for name in environment if name.startswith("ARM_")} == {"ARM_RUN_DIR"}
+    assert {name for name in environment if name.startswith("ARM_")} == {"ARM_RUN_DIR", "ARM_API_SOCKET"}
     assert environment["HOME"] == str(live.folder(run) / "home") and environment["CUDA_VISIBLE_DEVICES"] == ""
     assert "live-workstation-token" not in json.dumps(environment) and "PYTHONPATH" not in environment

@@ -25,7 +25,7 @@ def test_inputs_are_mounted_read_only_after_the_folder_that_holds_them(tmp_path:
     argv, run = plan(tmp_path).argv, tmp_path / "run"
     mounts = [(argv[i], argv[i + 2]) for i, part in enumerate(argv) if part in ("--bind", "--ro-bind")]
     whole = mounts.index(("--bind", str(run)))
-    for name in ("code", "inputs", "weights", "run.json", "stdout.log", "stderr.log"):
+    for name in ("code", "inputs", "weights", "run.json", "api", "stdout.log", "stderr.log"):
         assert mounts.index(("--ro-bind", str(run / name))) > whole
     writable = {target for option, target in mounts if option == "--bind"}
     assert writable == {str(run), str(run / "events"), str(run / "artifacts")}

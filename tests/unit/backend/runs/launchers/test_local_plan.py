@@ -34,6 +34,7 @@ def test_only_listed_variables_are_inherited(tmp_path: Path) -> None:
     assert script_environment(request(tmp_path, device="cuda:2"), inherited) == {
         **{"PATH": "/bin", "LC_ALL": "C.UTF-8", "CUDA_HOME": "/c", "OMP_NUM_THREADS": "2"},
         "ARM_RUN_DIR": str(tmp_path),
+        "ARM_API_SOCKET": str(tmp_path / "api" / "socket"),
         "HOME": str(tmp_path / "home"),
         "PYTHONUNBUFFERED": "1",
         "CUDA_VISIBLE_DEVICES": "2",

@@ -1,0 +1,239 @@
+"""/api/agent/runs/{run_id}/documents|keys|files: what a running script keeps for its project (PlatformAPI's stores).
+
+The script's calls come through its agent (backend/runs/script_gateway.py). The project is that of the run, whatever is
+asked; once the run has ended nothing here opens any longer.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, TypeVar, cast
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import StreamingResponse
+from pydantic import ValidationError
+from starlette.requests import ClientDisconnect
+
+from backend.api.agent_routes import run_token_only
+from backend.api.dependencies import AgentsOf, ObjectsOf, ProjectDataOf
+from backend.api.uploads import received_body
+from backend.contracts.base import Contract
+from backend.contracts.project_data import (
+    DocumentChange,
+    DocumentCount,
+    DocumentDelete,
+    DocumentFind,
+    DocumentInsert,
+    DocumentPage,
+    DocumentReplace,
+    DocumentUpdate,
+    Key,
+    KeyExpiry,
+    KeyIncrement,
+    KeyPop,
+    KeyPush,
+    KeyRange,
+    KeyReply,
+    KeySearch,
+    KeySet,
+    ProjectFile,
+    ProjectFilePage,
+)
+from backend.domain.errors import InvalidInputError, TooLargeError
+
+JSON_MAX_BYTES = 8 << 20
+SCRIPT_THREADS = 8
+"""Of the API's threads: scripts that ask for much wait for each other, not heartbeats and pages for them."""
+Body = TypeVar("Body", bound=Contract)
+Answer = TypeVar("Answer")
+
+
+def _project_of_run(run_id: str, agents: AgentsOf, _: Annotated[None, Depends(run_token_only)]) -> str:
+    """The project of an active run. Raises NotAllowedError."""
+    return agents.project_of(run_id)
+
+
+ProjectOf = Annotated[str, Depends(_project_of_run)]
+router = APIRouter(prefix="/agent/runs/{run_id}", tags=["data of projects"])
+
+
+def script_threads() -> CapacityLimiter:
+    """A fresh limit, one for each application."""
+    return CapacityLimiter(SCRIPT_THREADS)
+
+
+async def _in_thread(request: Request, call: Callable[..., Answer], *args: Any) -> Answer:
+    limiter = cast(CapacityLimiter, request.app.state.script_threads)
+    return await to_thread.run_sync(lambda: call(*args), limiter=limiter)
+
+
+def _json(model: type[Body]) -> Callable[[Request], Coroutine[Any, Any, Body]]:
+    """Dependency: the body as `model`, within a limit that FastAPI does not have."""
+
+    async def read(request: Request) -> Body:
+        content = bytearray()
+        try:
+            async for chunk in request.stream():
+                content += chunk
+                if len(content) > JSON_MAX_BYTES:
+                    raise TooLargeError("upload_too_large", limit_mb=JSON_MAX_BYTES >> 20)
+        except ClientDisconnect:
+            raise InvalidInputError("upload_interrupted") from None
+        try:
+            return model.model_validate_json(bytes(content))
+        except ValidationError as error:
+            raise RequestValidationError(error.errors(include_input=False, include_url=False)) from None
+
+    return read
+
+
+@router.get("/documents")
+async def list_collections(request: Request, project_id: ProjectOf, data: ProjectDataOf) -> list[str]:
+    """Collections of the project that hold something."""
+    return await _in_thread(request, data.documents.collections, project_id)
+
+
+@router.post("/documents/{collection}/insert")
+async def insert_documents(
+    request: Request,
+    project_id: ProjectOf,
+    collection: str,
+    data: ProjectDataOf,
+    body: Annotated[DocumentInsert, Depends(_json(DocumentInsert))],
+) -> DocumentChange:
+    """Add documents."""
+    return await _in_thread(request, data.documents.insert, project_id, collection, body)
+
+
+@router.post("/documents/{collection}/find")
+async def find_documents(
+    request: Request,
+    project_id: ProjectOf,
+    collection: str,
+    data: ProjectDataOf,
+    body: Annotated[DocumentFind, Depends(_json(DocumentFind))],
+) -> DocumentPage:
+    """A page of matches, at most 8 MiB."""
+    return await _in_thread(request, data.documents.find, project_id, collection, body)
+
+
+@router.post("/documents/{collection}/count")
+async def count_documents(
+    request: Request,
+    project_id: ProjectOf,
+    collection: str,
+    data: ProjectDataOf,
+    body: Annotated[DocumentCount, Depends(_json(DocumentCount))],
+) -> DocumentChange:
+    """How many match."""
+    return await _in_thread(request, data.documents.count, project_id, collection, body)
+
+
+@router.post("/documents/{collection}/update")
+async def update_documents(
+    request: Request,
+    project_id: ProjectOf,
+    collection: str,
+    data: ProjectDataOf,
+    body: Annotated[DocumentUpdate, Depends(_json(DocumentUpdate))],
+) -> DocumentChange:
+    """Change matches."""
+    return await _in_thread(request, data.documents.update, project_id, collection, body)
+
+
+@router.post("/documents/{collection}/replace")
+async def replace_document(
+    request: Request,
+    project_id: ProjectOf,
+    collection: str,
+    data: ProjectDataOf,
+    body: Annotated[DocumentReplace, Depends(_json(DocumentReplace))],
+) -> DocumentChange:
+    """Replace the first match."""
+    return await _in_thread(request, data.documents.replace, project_id, collection, body)
+
+
+@router.post("/documents/{collection}/delete")
+async def delete_documents(
+    request: Request,
+    project_id: ProjectOf,
+    collection: str,
+    data: ProjectDataOf,
+    body: Annotated[DocumentDelete, Depends(_json(DocumentDelete))],
+) -> DocumentChange:
+    """Delete matches."""
+    return await _in_thread(request, data.documents.delete, project_id, collection, body)
+
+
+def _add_key_route(command: str, model: type[Contract]) -> None:
+    async def answer(
+        request: Request, project_id: ProjectOf, data: ProjectDataOf, body: Annotated[Any, Depends(_json(model))]
+    ) -> KeyReply:
+        return await _in_thread(request, getattr(data.keys, command), project_id, body)
+
+    router.add_api_route(f"/keys/{command}", answer, methods=["POST"], name=f"key_{command}")
+
+
+_KEY_COMMANDS: dict[str, type[Contract]] = {
+    "set": KeySet,
+    "get": Key,
+    "incr": KeyIncrement,
+    "expire": KeyExpiry,
+    "ttl": Key,
+    "delete": Key,
+    "push": KeyPush,
+    "pop": KeyPop,
+    "list": KeyRange,
+    "keys": KeySearch,
+}
+for _command, _model in _KEY_COMMANDS.items():
+    _add_key_route(_command, _model)
+
+
+@router.get("/files")
+async def list_files(
+    request: Request,
+    project_id: ProjectOf,
+    data: ProjectDataOf,
+    prefix: str = "",
+    after: str = "",
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+) -> ProjectFilePage:
+    """Files of the project in the order of their names."""
+    return await _in_thread(request, data.files.page, project_id, prefix, after, limit)
+
+
+@router.put("/files")
+async def put_file(
+    request: Request, project_id: ProjectOf, data: ProjectDataOf, objects: ObjectsOf, name: str
+) -> ProjectFile:
+    """Keep a file, the raw body."""
+    free_bytes = await _in_thread(request, data.files.checked_room, project_id, name)
+    try:
+        async with received_body(request, objects, free_bytes) as received:
+            return await _in_thread(request, data.files.put, project_id, name, received)
+    except TooLargeError as error:
+        if error.code != "upload_too_large":
+            raise
+        raise data.files.too_large() from None
+
+
+@router.get("/files/info")
+async def file_info(request: Request, project_id: ProjectOf, data: ProjectDataOf, name: str) -> ProjectFile:
+    """What is kept under a name."""
+    return await _in_thread(request, data.files.file, project_id, name)
+
+
+@router.get("/files/content")
+async def file_content(request: Request, project_id: ProjectOf, data: ProjectDataOf, name: str) -> Response:
+    """The bytes of a file."""
+    file = await _in_thread(request, data.files.file, project_id, name)
+    chunks = await _in_thread(request, data.files.content, project_id, file)
+    headers = {"Content-Length": str(file.size_bytes), "X-Content-Type-Options": "nosniff"}
+    return StreamingResponse(chunks, media_type="application/octet-stream", headers=headers)
+
+
+@router.delete("/files")
+async def delete_file(request: Request, project_id: ProjectOf, data: ProjectDataOf, name: str) -> KeyReply:
+    """Forget a file; `value` is whether it was there."""
+    return KeyReply(value=await _in_thread(request, data.files.delete, project_id, name))
