@@ -196,6 +196,8 @@ class Storm:
 
     def _break_disk(self) -> bool:
         filler = self._home / "arm" / "runs" / "filler"
+        for run_id in self._runs.keys() - self._final.keys():
+            self._fatal[run_id].add("start_failed")  # A run folder can not be prepared on a full disk, which is said.
         with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while file.write(b"\0" * (1 << 20)):
                 pass
