@@ -8,6 +8,7 @@ from pymongo import ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from backend.contracts.runs import MESSAGE_LEVELS, MessageLevel
 from backend.stores.mongo.driver_errors import translates_driver_errors
 
 
@@ -94,13 +95,15 @@ class RunCursorStore:
         found = self._cursors.find({"run_id": run_id}, {"file": 1, "accepted": 1, "counts.points": 1})
         return {d["file"]: FileEnd(d["accepted"], d.get("counts", {}).get("points", 0)) for d in found}
 
-    def counts(self, run_ids: Sequence[str]) -> dict[str, dict[str, int]]:
-        """Totals over the files of each run: info, warning, error, points, malformed."""
-        totals: dict[str, dict[str, int]] = {run_id: {} for run_id in run_ids}
-        for document in self._cursors.find({"run_id": {"$in": list(run_ids)}}, {"run_id": 1, "counts": 1}):
+    def message_counts(self, run_ids: Sequence[str]) -> dict[str, dict[MessageLevel, int]]:
+        """Messages of each run by level, over all its event files."""
+        totals = {run_id: dict.fromkeys(MESSAGE_LEVELS, 0) for run_id in run_ids}
+        query = {"run_id": {"$in": list(run_ids)}}
+        fields = {"_id": 0, "run_id": 1} | {f"counts.{level}": 1 for level in MESSAGE_LEVELS}
+        for document in self._cursors.find(query, fields, batch_size=2 * len(totals) + 1):
             total = totals[document["run_id"]]
-            for name, count in document["counts"].items():
-                total[name] = total.get(name, 0) + count
+            for level, count in document["counts"].items():
+                total[level] += count
         return totals
 
     def _upsert(self, query: dict[str, Any], pipeline: list[dict[str, Any]]) -> dict[str, Any]:

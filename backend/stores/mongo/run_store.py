@@ -12,7 +12,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from backend.contracts.base import Reason
-from backend.contracts.runs import FINAL_STATES, Run, RunKind, RunLimits, RunState, RunTimings, Sample
+from backend.contracts.runs import FINAL_STATES, Run, RunLimits, RunState, RunTimings, Sample
 from backend.domain import run_lifecycle
 from backend.domain.errors import ConflictError, NotFoundError
 from backend.stores.mongo.driver_errors import translates_driver_errors
@@ -75,17 +75,9 @@ class RunStore:
             classes=tuple(document["classes"]),
         )
 
-    def page(self, project_id: str | None, kind: RunKind | None, limit: int, before: str | None) -> list[Run]:
-        """Runs, newest first, without their stderr; `before` is the id of the last run of the page above."""
-        query: dict[str, Any] = {}
-        if project_id is not None:
-            query["project_id"] = project_id
-        if kind is not None:
-            query["kind"] = kind
-        if before is not None:
-            query["number"] = {"$lt": self._document(before, {"number": 1})["number"]}
-        found = self._runs.find(query, _NOT_IN_LISTS).sort("number", DESCENDING).limit(limit)
-        return [_from_document(document) for document in found]
+    def check(self, run_id: str) -> None:
+        """Raise NotFoundError unless there is such a run."""
+        self._document(run_id, {"_id": 1})
 
     def move(
         self,
@@ -280,21 +272,26 @@ def _to_document(run: Run, inputs: RunInputs) -> dict[str, Any]:
 
 
 def _from_document(document: dict[str, Any]) -> Run:
-    created_at = document["created_at"]
     return Run(
         id=document["_id"],
         samples=tuple(Sample(**sample) for sample in document["samples"]),
         limits=RunLimits(**document.get("limits", {})),
         reason=Reason(**document["reason"]) if document["reason"] else None,
         weights=tuple(weights["path"] for weights in document["weights"]),
-        timings=RunTimings(
-            queue_s=_seconds(created_at, document["started_at"]),
-            start_s=_seconds(created_at, document.get("process_started_at")),
-            first_line_s=_seconds(created_at, document.get("first_line_at")),
-            total_s=_seconds(created_at, document["finished_at"]),
-        ),
+        timings=RunTimings(**timings_of(document)),
         **{name: document[name] for name in _PLAIN_FIELDS if name in document},
     )
+
+
+def timings_of(document: dict[str, Any]) -> dict[str, float | None]:
+    """The fields of RunTimings of a stored run."""
+    created_at = document["created_at"]
+    return {
+        "queue_s": _seconds(created_at, document["started_at"]),
+        "start_s": _seconds(created_at, document.get("process_started_at")),
+        "first_line_s": _seconds(created_at, document.get("first_line_at")),
+        "total_s": _seconds(created_at, document["finished_at"]),
+    }
 
 
 _PLAIN_FIELDS = Run.model_fields.keys() - {

@@ -1,5 +1,6 @@
 """Claims: the first run of the queue, once, for a slot that is free; the order, the labels, draining; no Redis."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -30,11 +31,11 @@ def request(*devices: Device, **fields: object) -> ClaimRequest:
 def queue(api: TestClient, services: Services) -> Callable[..., str]:
     project = api.post("/api/projects", json={"name": "P"}).json()["id"]
     api.put(f"/api/projects/{project}/code", content=zip_of({"train.py": b"pass"}))
-    for run in services.run.runs.runs(project_id=None, kind=None, limit=200, before=None):  # What another test left.
-        if run.state == "queued":
-            services.run.runs.stop(run.id)
-        elif run.state in ("starting", "running"):
-            ended(services, run.id)
+    for run in json.loads(services.run.runs.list_json(None, None, limit=200, before=None)):  # What another test left.
+        if run["state"] == "queued":
+            services.run.runs.stop(run["id"])
+        elif run["state"] in ("starting", "running"):
+            ended(services, run["id"])
 
     def create(device: str = "cpu", **fields: object) -> str:
         asked = {"project_id": project, "kind": "train", "device": device, **fields}
