@@ -64,15 +64,19 @@ class RunCursorStore:
         counts = [found["counts"].get(name, 0) for name in ("malformed", "points", "batches")]
         return Cursor(found["accepted"], found["pending"], *counts)
 
-    def advance(self, run_id: str, file: str, offset: int, end: int, counts: dict[str, int]) -> None:
-        """Everything up to `end` is stored. Does nothing when another writer of the same batch was first."""
-        self._cursors.update_one(
+    def advance(self, run_id: str, file: str, offset: int, end: int, counts: dict[str, int]) -> int:
+        """Everything up to `end` is stored; nothing is changed when another writer of the same batch was first.
+
+        The answer is how many bytes of the file are stored for good now.
+        """
+        result = self._cursors.update_one(
             {"_id": f"{run_id}:{file}", "accepted": offset, "pending": end},
             {
                 "$set": {"accepted": end, "pending": 0},
                 "$inc": {f"counts.{name}": count for name, count in counts.items()},
             },
         )
+        return end if result.matched_count else self.accepted(run_id, file)
 
     def add_count(self, run_id: str, file: str, name: str) -> None:
         """Count one more thing that came from no event file, such as a message of the workstation itself."""

@@ -145,6 +145,10 @@ class RunStore:
         query = {"state": {"$in": list(run_lifecycle.ACTIVE_STATES)}, "worker": worker}
         return Counter(document["device"] for document in self._runs.find(query, {"device": 1}))
 
+    def unproven_count(self, worker: str) -> int:
+        """Runs handed to a worker whose agent was never heard."""
+        return self._runs.count_documents({"state": "starting", "worker": worker, "has_agent": False})
+
     def queue_ranks(self, priority: int) -> dict[str, float]:
         """Run id -> rank of the queued runs of one priority, in the order of claims."""
         found = self._runs.find({"state": "queued", "priority": priority}, {"queue_rank": 1}).sort(_CLAIM_ORDER)
@@ -203,7 +207,7 @@ class RunStore:
 
     def has_token(self, run_id: str, token_sha256: str) -> bool:
         """Whether this is the hash of the run's token."""
-        return self._runs.count_documents({"_id": run_id, "token_sha256": token_sha256}, limit=1) == 1
+        return self._runs.find_one({"_id": run_id, "token_sha256": token_sha256}, {"_id": 1}) is not None
 
     def run_of_token(self, token_sha256: str) -> str | None:
         """The run whose token has this hash."""

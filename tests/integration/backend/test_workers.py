@@ -10,9 +10,9 @@ import redis
 from fastapi.testclient import TestClient
 
 from backend.contracts.base import Reason
-from backend.contracts.runs import ClaimRequest, Device, RunCreate, RunFinished, RunStarted
+from backend.contracts.runs import ClaimRequest, Device, Heartbeat, RunCreate, RunFinished, RunStarted
 from backend.domain.errors import NotFoundError
-from backend.services.worker_service import WorkerService
+from backend.services.worker_service import MAX_UNPROVEN, WorkerService
 from backend.stores.mongo.run_store import RunStore
 from backend.stores.mongo.worker_store import WorkerStore
 from backend.stores.redis.wake_ups import WakeUps
@@ -198,6 +198,19 @@ def test_slots_are_counted_from_the_runs_so_a_restarted_worker_does_not_overcomm
     ended(services, first)
     third = queue()
     assert claimed(services) == third
+
+
+def test_a_worker_gets_no_more_runs_while_too_many_of_its_agents_were_never_heard(
+    queue: Callable[..., str], services: Services
+) -> None:
+    many = Device(name="cpu", title="CPU", worker="w", slots=10)
+    for _ in range(MAX_UNPROVEN + 1):
+        queue()
+    first, *_ = [claimed(services, many, end=False) for _ in range(MAX_UNPROVEN)]
+    assert first is not None
+    assert claimed(services, many) is None
+    services.run.agents.heartbeat(first, Heartbeat())
+    assert claimed(services, many) is not None
 
 
 def test_a_queued_run_says_what_it_waits_for(
