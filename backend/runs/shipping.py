@@ -21,7 +21,7 @@ from backend.runs.run_folder import RunFolder
 from backend.runs.script_files import open_regular
 
 POLL_S = 0.1
-LONGEST_POLL_S = 1.0
+LONGEST_POLL_S = 0.75
 MAX_PATH_CHARS = 300
 MAX_DETAIL_CHARS = 300
 MAX_WARNINGS = 20

@@ -78,7 +78,7 @@ def test_pages_follow_each_other_and_an_unknown_run_before_is_named(api: TestCli
 
 
 def test_more_runs_than_are_kept_in_memory_are_listed_all_the_same(api: TestClient, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setattr(run_list, "MAX_KEPT_RUNS", 2)
+    monkeypatch.setattr(run_list, "MAX_KEPT", 2)
     project_id = project(api)
     ids = [start(api, project_id) for _ in range(5)]
     for _ in range(2):
