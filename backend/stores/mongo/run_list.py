@@ -10,6 +10,7 @@ from typing import Any, cast
 import bson
 import msgspec
 from bson.codec_options import CodecOptions
+from pydantic_core import to_jsonable_python
 from pymongo import DESCENDING
 from pymongo.database import Database
 
@@ -21,7 +22,7 @@ from backend.stores.mongo.run_store import timings_of
 MAX_KEPT = 5000
 """About 2 KiB each."""
 _ABSENT = {
-    name: field.get_default(call_default_factory=True)
+    name: to_jsonable_python(field.get_default(call_default_factory=True))
     for name, field in Run.model_fields.items()
     if not field.is_required() and name != "message_counts"
 }

@@ -63,7 +63,8 @@ def test_list_says_of_each_run_what_the_run_itself_says_in_every_state(api: Test
 def test_run_saved_before_a_field_existed_is_listed_with_its_default(api: TestClient, connections: Connections) -> None:
     project_id = project(api)
     run_id = start(api, project_id)
-    connections.database["runs"].update_one({"_id": run_id}, {"$unset": {"network": 1, "isolation": 1, "priority": 1}})
+    younger = {"network": 1, "isolation": 1, "priority": 1, "limits": 1, "processes": 1}
+    connections.database["runs"].update_one({"_id": run_id}, {"$unset": younger})
     assert_list_is_true(api, project_id)
 
 
