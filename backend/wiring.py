@@ -61,6 +61,7 @@ from backend.stores.mongo.project_file_store import ProjectFileStore
 from backend.stores.mongo.project_store import ProjectStore
 from backend.stores.mongo.result_store import ResultStore
 from backend.stores.mongo.run_cursor_store import RunCursorStore
+from backend.stores.mongo.run_list import RunList
 from backend.stores.mongo.run_message_store import RunMessageStore
 from backend.stores.mongo.run_metric_store import RunMetricStore
 from backend.stores.mongo.run_point_store import RunPointStore
@@ -313,7 +314,9 @@ def _run_services(
     workers = WorkerService(runs, WorkerStore(database), deleted, wake_ups, utc_now)
     queue = RunQueueService(runs, workers.workers)
     checker = RunInputChecker(projects, datasets, runs, artifacts, workers.devices, settings.allow_network)
-    run_service = RunService(runs, cursors, checker, wake_ups, queue.waits_for, new_id, utc_now)
+    run_service = RunService(
+        runs, RunList(database, cursors.message_counts), cursors, checker, wake_ups, queue.waits_for, new_id, utc_now
+    )
     own_messages = OwnMessages(messages, cursors, utc_now)
     samples = RunSamples(runs, datasets)
     sealing = PointSealing(points, cursors)

@@ -5,6 +5,7 @@ Rounds alternate between the loggers within one run, so a busy machine slows all
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -23,7 +24,9 @@ Log = Callable[[float, int], object]
 def main() -> None:
     """Print the table and the import times."""
     with tempfile.TemporaryDirectory() as folder:
-        show_points(measure_points(loggers(Path(folder))))
+        found = loggers(Path(folder))
+        show_points(measure_points(found))
+        show_worst(found)
     show_imports()
 
 
@@ -85,6 +88,19 @@ def show_points(results: dict[str, tuple[list[float], list[float]]]) -> None:
             f"{name:40} {statistics.median(cpus):7.2f} {statistics.median(walls):7.2f} "
             f"{walls[int(len(walls) * 0.99)]:7.2f} {walls[-1]:9.1f} {1e6 / statistics.fmean(walls):9.0f} {ratio:9.2f}"
         )
+
+
+def show_worst(found: dict[str, Log]) -> None:
+    """The worst call by the CPU time of the caller: what of the worst wall time is the logger's, not the machine's."""
+    for name, log in found.items():
+        worst_ns = 0
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+        for i in range(ROUNDS * POINTS_PER_ROUND):
+            start = time.thread_time_ns()
+            log(i / 7, i)
+            worst_ns = max(worst_ns, time.thread_time_ns() - start)
+        pushed_aside = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - before
+        print(f"{name:40} worst call {worst_ns / 1000:7.1f} µs of CPU; put aside by the machine {pushed_aside} times")
 
 
 def show_imports() -> None:

@@ -75,10 +75,10 @@ def watch(api: Api, watched: str) -> list[float]:
     ages: list[float] = []
     looked_at = 0.0
     while True:
-        points = api.points(watched)
+        points, now = api.points(watched), time.time()
         values = points.series[0].values if points and points.series else ()
         if values and values[-1] is not None and api.run(watched).state == "running":
-            ages.append(time.time() - values[-1])
+            ages.append(now - values[-1])
         if time.monotonic() - looked_at > 3:
             looked_at = time.monotonic()
             if all(run.state in FINAL_STATES for run in api.runs(limit=RUNS)):

@@ -4,27 +4,20 @@ The first line comes after the script's imports in both cases; each round does b
 """
 
 import io
-import os
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from backend.embedded.ports import free_port
-from backend.embedded.servers import start_servers
+from benchmarks.own_workstation import api_with_worker
 
-ROOT = Path(__file__).parents[1]
-TOKEN = "bench-start-token"
 SCRIPTS = {
     "standard library only": ("import json, time\n", 12),
     "import torch": ("import json, time\nimport torch\n", 4),
@@ -42,7 +35,7 @@ def main() -> None:
 
 def report(isolation: str) -> None:
     """The lines of one kind of isolation."""
-    with workstation(isolation) as client:
+    with api_with_worker(isolation) as client:
         for name, (imports, rounds) in SCRIPTS.items():
             plain, started = measure(client, imports + FIRST_LINE, rounds)
             a, b = statistics.median(plain), statistics.median(started)
@@ -97,53 +90,6 @@ def answer(response: httpx.Response) -> Any:
     """The body of a good answer."""
     assert response.status_code < 300, response.text
     return response.json()
-
-
-@contextmanager
-def workstation(isolation: str) -> Iterator[httpx.Client]:
-    """Embedded servers, the API and one worker, gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="arm-bench-") as folder:
-        home, port = Path(folder), free_port()
-        servers = start_servers(home)
-        url = f"http://127.0.0.1:{port}/api"
-        env = {key: value for key, value in os.environ.items() if not key.startswith("ARM_")}
-        env |= {"ARM_HOME": folder, "ARM_API_TOKEN": TOKEN, "ARM_API_URL": url, "ARM_ISOLATION": isolation}
-        stores = {"ARM_MONGO_URL": servers.mongo_url, "ARM_REDIS_URL": servers.redis_url}
-        uvicorn = ["-m", "uvicorn", "--factory", "backend.main:app_from_environment", "--port", str(port)]
-        processes = [
-            start([*uvicorn, "--log-level", "warning"], env | stores),
-            start(["-m", "backend.runs.worker"], env),
-        ]
-        try:
-            with httpx.Client(
-                base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60, trust_env=False
-            ) as client:
-                wait_for_worker(client)
-                yield client
-        finally:
-            for process in reversed(processes):
-                process.send_signal(signal.SIGTERM)
-                process.wait(60)
-            servers.stop()
-
-
-def start(argv: list[str], env: dict[str, str]) -> "subprocess.Popen[bytes]":
-    """A Python process of the workstation."""
-    return subprocess.Popen([sys.executable, *argv], env=env, cwd=ROOT, stderr=subprocess.DEVNULL)
-
-
-def wait_for_worker(client: httpx.Client) -> None:
-    """Return when a worker offers a device."""
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            if answer(client.get("/devices")):
-                break
-        except httpx.TransportError:
-            pass
-        assert time.monotonic() < deadline, "the workstation did not start"
-        time.sleep(0.1)
-    time.sleep(2)
 
 
 if __name__ == "__main__":

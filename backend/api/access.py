@@ -17,7 +17,7 @@ def bearer_token(request: Request) -> str:
     return token if scheme.lower() == "bearer" else ""
 
 
-def installation_only(request: Request) -> None:
+async def installation_only(request: Request) -> None:
     """Dependency of every route but the agents': raises NotAllowedError unless the installation's token came along."""
     if not hmac.compare_digest(bearer_token(request).encode(), request.app.state.settings.api_token.encode()):
         raise NotAllowedError("token_refused")

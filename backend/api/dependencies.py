@@ -24,81 +24,88 @@ from backend.settings import Settings
 from backend.stores.object_store import ObjectStore
 from backend.wiring import Connections, ProjectData, Services
 
+# They are coroutines because FastAPI calls those where they are; a plain function it would send to a thread, and a
+# request would change threads once more for each thing that its route asks for.
 
-def _settings(request: Request) -> Settings:
+
+async def _settings(request: Request) -> Settings:
     return cast(Settings, request.app.state.settings)
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:
+    return _all(request)
+
+
+def _all(request: Request) -> Services:
     return cast(Services, request.app.state.services)
 
 
-def _objects(request: Request) -> ObjectStore:
+async def _objects(request: Request) -> ObjectStore:
     return cast(Connections, request.app.state.connections).objects
 
 
-def _datasets(request: Request) -> DatasetService:
-    return _services(request).datasets
+async def _datasets(request: Request) -> DatasetService:
+    return _all(request).datasets
 
 
-def _projects(request: Request) -> ProjectService:
-    return _services(request).projects
+async def _projects(request: Request) -> ProjectService:
+    return _all(request).projects
 
 
-def _solutions(request: Request) -> SolutionService:
-    return _services(request).solutions
+async def _solutions(request: Request) -> SolutionService:
+    return _all(request).solutions
 
 
-def _thumbnails(request: Request) -> Thumbnails:
-    return _services(request).thumbnails
+async def _thumbnails(request: Request) -> Thumbnails:
+    return _all(request).thumbnails
 
 
-def _runs(request: Request) -> RunService:
-    return _services(request).run.runs
+async def _runs(request: Request) -> RunService:
+    return _all(request).run.runs
 
 
-def _retries(request: Request) -> RunRetries:
-    return _services(request).run.retries
+async def _retries(request: Request) -> RunRetries:
+    return _all(request).run.retries
 
 
-def _records(request: Request) -> RunRecordService:
-    return _services(request).run.records
+async def _records(request: Request) -> RunRecordService:
+    return _all(request).run.records
 
 
-def _series(request: Request) -> SeriesService:
-    return _services(request).run.series
+async def _series(request: Request) -> SeriesService:
+    return _all(request).run.series
 
 
-def _workers(request: Request) -> WorkerService:
-    return _services(request).run.workers
+async def _workers(request: Request) -> WorkerService:
+    return _all(request).run.workers
 
 
-def _queue(request: Request) -> RunQueueService:
-    return _services(request).run.queue
+async def _queue(request: Request) -> RunQueueService:
+    return _all(request).run.queue
 
 
-def _uploads(request: Request) -> UploadService:
-    return _services(request).uploads
+async def _uploads(request: Request) -> UploadService:
+    return _all(request).uploads
 
 
-def _deletion(request: Request) -> RunDeletionService:
-    return _services(request).run.deletion
+async def _deletion(request: Request) -> RunDeletionService:
+    return _all(request).run.deletion
 
 
-def _agents(request: Request) -> AgentService:
-    return _services(request).run.agents
+async def _agents(request: Request) -> AgentService:
+    return _all(request).run.agents
 
 
-def _project_data(request: Request) -> ProjectData:
-    return _services(request).project_data
+async def _project_data(request: Request) -> ProjectData:
+    return _all(request).project_data
 
 
 def object_reader(request: Request, sha256: str) -> None:
     """Who may read an object: the installation, or a run for the objects that it names. Raises NotAllowedError."""
     token = bearer_token(request)
-    if hmac.compare_digest(token.encode(), _settings(request).api_token.encode()):
+    if hmac.compare_digest(token.encode(), cast(Settings, request.app.state.settings).api_token.encode()):
         return
-    if not token or not _services(request).is_object_of_run(token, sha256):
+    if not token or not _all(request).is_object_of_run(token, sha256):
         raise NotAllowedError("token_refused")
 
 

@@ -31,16 +31,16 @@ def list_devices(workers: WorkersOf) -> list[Device]:
     return workers.devices()
 
 
-@router.get("/runs")
+@router.get("/runs", response_model=list[Run])
 def list_runs(
     runs: RunsOf,
     project_id: str | None = None,
     kind: RunKind | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     before: str | None = None,
-) -> list[Run]:
+) -> Response:
     """Runs, newest first."""
-    return runs.runs(project_id, kind, limit, before)
+    return Response(runs.list_json(project_id, kind, limit, before), media_type="application/json")
 
 
 @router.post("/runs")

@@ -1,15 +1,18 @@
-"""Proves every second that the agent lives, and hears whether to stop."""
+"""Proves every second, or less often where the API is slow, that the agent lives, and hears whether to stop."""
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from backend.contracts.runs import AgentNote, Heartbeat
 from backend.runs.api_connection import AgentApi, ApiAwayError, ApiRefusedError
+from backend.runs.pacing import pause_after
 from backend.runs.script_files import open_regular
 
 PERIOD_S = 1.0
+LONGEST_PERIOD_S = 5.0
 TAIL_BYTES = 8192
 log = logging.getLogger(__name__)
 
@@ -53,6 +56,7 @@ class Heart:
             is_last = self._stopping.is_set()
             if is_last and not self._notes:
                 return
+            started = time.monotonic()
             try:
                 self._beat_once()
             except ApiRefusedError as error:
@@ -60,7 +64,7 @@ class Heart:
                 return
             if is_last:
                 return
-            self._stopping.wait(PERIOD_S)
+            self._stopping.wait(pause_after(time.monotonic() - started, PERIOD_S, LONGEST_PERIOD_S))
 
     def _beat_once(self) -> None:
         changed = {name: text for name, stream in self._streams.items() if (text := stream.read()) is not None}

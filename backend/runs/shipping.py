@@ -5,6 +5,7 @@ import json
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +15,13 @@ from backend.contracts.base import Reason
 from backend.contracts.runs import RunStarted
 from backend.domain.errors import InvalidInputError
 from backend.runs.api_connection import AgentApi, ApiAwayError, ApiRefusedError
-from backend.runs.event_tail import Batch, EventTail
+from backend.runs.event_tail import BATCH_BYTES, Batch, EventTail
+from backend.runs.pacing import pause_after
 from backend.runs.run_folder import RunFolder
 from backend.runs.script_files import open_regular
 
 POLL_S = 0.1
+LONGEST_POLL_S = 0.75
 MAX_PATH_CHARS = 300
 MAX_DETAIL_CHARS = 300
 MAX_WARNINGS = 20
@@ -119,14 +122,15 @@ class Shipper:
         while True:
             # Asked before the look, so that the last look happens after the script wrote its last line.
             is_last_look = self._ending.is_set()
-            found = False
+            started, found, is_all = time.monotonic(), False, True
             for batch in self._tail.batches():
-                found = True
                 self._ship(batch)
-            if not found:
-                if is_last_look:
-                    return
-                self._ending.wait(POLL_S)
+                is_all = is_all and len(batch.content) < BATCH_BYTES // 2
+                found = True
+            if not found and is_last_look:
+                return
+            if is_all and not is_last_look:
+                self._ending.wait(pause_after(time.monotonic() - started, POLL_S, LONGEST_POLL_S))
 
     def _ship(self, batch: Batch) -> None:
         try:

@@ -27,8 +27,9 @@ class RunQueueService:
 
     def waits_for(self, run: Run) -> Reason | None:
         """What one run waits for; None when it is no longer queued."""
-        found = next((queued for queued in self.queue() if queued.run.id == run.id), None)
-        return None if found is None else found.waits_for
+        runs = self._runs.queued()
+        place = next((place for place, queued in enumerate(runs) if queued.id == run.id), None)
+        return None if place is None else reason_to_wait(run, runs[:place], self._workers())
 
     def set_priority(self, run_id: str, priority: int) -> list[QueuedRun]:
         """Give a queued run another priority. Raises NotFoundError, or ConflictError when it is not in the queue."""

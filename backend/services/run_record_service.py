@@ -40,22 +40,22 @@ class RunRecordService:
 
     def messages(self, run_id: str, level: MessageLevel | None, limit: int) -> list[Message]:
         """The newest `limit` messages, oldest first."""
-        self._runs.get(run_id)
+        self._runs.check(run_id)
         return self._messages.newest(run_id, MESSAGE_LEVELS if level is None else (level,), limit)
 
     def metrics(self, run_id: str) -> list[Metric]:
         """Test metrics in the order in which they first appeared."""
-        self._runs.get(run_id)
+        self._runs.check(run_id)
         return self._metrics.metrics(run_id)
 
     def results(self, run_id: str, class_name: str | None, offset: int, limit: int) -> ResultPage:
         """Results ordered by image name."""
-        self._runs.get(run_id)
+        self._runs.check(run_id)
         return self._results.page(run_id, class_name, offset, limit)
 
     def artifacts(self, run_id: str) -> list[Artifact]:
         """Files ordered by path."""
-        self._runs.get(run_id)
+        self._runs.check(run_id)
         return self._artifacts.artifacts(run_id)
 
     def log(self, run_id: str, stream: str) -> Iterator[bytes]:

@@ -57,8 +57,7 @@ class RunReports:
             # The second case: somebody began to store a longer piece from here, which must come again as a whole.
             raise ConflictError("batch_out_of_order", file=file, offset=offset, accepted=cursor.accepted)
         # A first attempt may have been shorter: exactly its piece is stored, the rest will come next.
-        self._store(run_id, file, offset, content[: cursor.pending - offset], cursor)
-        return self._cursors.accepted(run_id, file)
+        return self._store(run_id, file, offset, content[: cursor.pending - offset], cursor)
 
     def skip(self, run_id: str, file: str, offset: int, skipped_bytes: int) -> int:
         """Leave out a line that is too long to be sent, and say so; raises and answers as `take` does."""
@@ -70,15 +69,14 @@ class RunReports:
             raise ConflictError("batch_out_of_order", file=file, offset=offset, accepted=cursor.accepted)
         detail = f"{skipped_bytes / (1 << 20):.1f} MiB in one line, the limit is {MAX_LINE_BYTES >> 20} MiB"
         self._report_malformed(run_id, file, EventBatch(malformed_count=1, first_malformed=BadLine(1, detail)), cursor)
-        self._cursors.advance(run_id, file, offset, end, {"malformed": 1})
-        return self._cursors.accepted(run_id, file)
+        return self._cursors.advance(run_id, file, offset, end, {"malformed": 1})
 
     def warn(self, run_id: str, warnings: Sequence[Reason]) -> None:
         """Put the agent's own warnings among the messages of the run; repeating them changes nothing."""
         for number, warning in enumerate(warnings):
             self._own_messages.post(run_id, f"warning:{number}", "warning", warning)
 
-    def _store(self, run_id: str, file: str, offset: int, content: bytes, cursor: Cursor) -> None:
+    def _store(self, run_id: str, file: str, offset: int, content: bytes, cursor: Cursor) -> int:
         batch = read_events(content)
         self._points.put(run_id, file, offset, batch.points)
         self._messages.put(run_id, file, offset, batch.messages)
@@ -91,8 +89,9 @@ class RunReports:
         counts = _counts(batch)
         if batch.malformed_count:
             self._report_malformed(run_id, file, batch, cursor)
-        self._cursors.advance(run_id, file, offset, offset + len(content), counts)
+        accepted = self._cursors.advance(run_id, file, offset, offset + len(content), counts)
         self._sealing.after_batch(run_id, file, offset + len(content), cursor, batch.point_count)
+        return accepted
 
     def close(self, run_id: str) -> None:
         """The run is over: no more batches are expected."""

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from datetime import datetime
 
 from backend.contracts.base import Reason
-from backend.contracts.runs import MESSAGE_LEVELS, Run, RunCreate, RunKind
+from backend.contracts.runs import Run, RunCreate, RunKind
 from backend.domain.errors import NotFoundError
 from backend.domain.run_lifecycle import WAITING_STATES
 from backend.services.run_inputs import RunInputChecker
 from backend.stores.mongo.run_cursor_store import RunCursorStore
+from backend.stores.mongo.run_list import RunList
 from backend.stores.mongo.run_store import RunStore
 from backend.stores.redis.wake_ups import WakeUps
 
@@ -19,6 +20,7 @@ class RunService:
     def __init__(
         self,
         runs: RunStore,
+        run_list: RunList,
         cursors: RunCursorStore,
         inputs: RunInputChecker,
         wake_ups: WakeUps,
@@ -27,6 +29,7 @@ class RunService:
         now: Callable[[], datetime],
     ) -> None:
         self._runs = runs
+        self._list = run_list
         self._cursors = cursors
         self._inputs = inputs
         self._wake_ups = wake_ups
@@ -87,12 +90,13 @@ class RunService:
 
     def get(self, run_id: str) -> Run:
         """One run. Raises NotFoundError."""
-        run = self._with_counts([self._runs.get(run_id)])[0]
-        return run.model_copy(update={"waits_for": self._waits_for(run)}) if run.state == "queued" else run
+        run, counts = self._runs.get(run_id), self._cursors.message_counts([run_id])[run_id]
+        waits_for = self._waits_for(run) if run.state == "queued" else None
+        return run.model_copy(update={"message_counts": counts, "waits_for": waits_for})
 
-    def runs(self, project_id: str | None, kind: RunKind | None, limit: int, before: str | None) -> list[Run]:
-        """Runs, newest first; `before` is the id of the last run of the page above."""
-        return self._with_counts(self._runs.page(project_id, kind, limit, before))
+    def list_json(self, project_id: str | None, kind: RunKind | None, limit: int, before: str | None) -> bytes:
+        """Runs, newest first, as a JSON list of Run; `before` is the id of the last run of the page above."""
+        return self._list.page(project_id, kind, limit, before)
 
     def stop(self, run_id: str) -> Run:
         """End a run: at once while it waits, through its agent when it is active. A final run stays as it is."""
@@ -103,10 +107,3 @@ class RunService:
         if ended is None:
             self._runs.request_stop(run_id)
         return self.get(run_id)
-
-    def _with_counts(self, runs: list[Run]) -> list[Run]:
-        counts = self._cursors.counts([run.id for run in runs])
-        return [
-            run.model_copy(update={"message_counts": {level: counts[run.id].get(level, 0) for level in MESSAGE_LEVELS}})
-            for run in runs
-        ]

@@ -61,7 +61,7 @@ class SeriesService:
         The version is the number of points stored. It is read before the points, so a point that arrives in between
         is at worst sent twice, never missed.
         """
-        self._runs.get(run_id)
+        self._runs.check(run_id)
         ends = self._cursors.files(run_id)
         version = sum(end.points for end in ends.values())
         if version == known_version:
@@ -76,7 +76,7 @@ class SeriesService:
 
     def summaries(self, run_id: str) -> list[SeriesSummary]:
         """Statistics of every graph, in the order in which the graphs first appeared."""
-        self._runs.get(run_id)
+        self._runs.check(run_id)
         views = self._views(run_id, self._cursors.files(run_id))
         return [SeriesSummary(name=name, stats=stats_of(view)) for name, _, view in views]
 

@@ -27,6 +27,10 @@ from backend.stores.redis.wake_ups import WakeUps
 ALIVE_S = 15.0
 LOW_DISK_BYTES = 5 << 30
 LOW_DISK_SHARE = 0.05
+MAX_UNPROVEN = 4
+"""A worker gets no further run while the agents of so many have not been heard. Fifty agents that begin at once take
+longer than a lease to say that they live, and then their runs would be given up."""
+UNPROVEN_PAUSE_S = 0.2
 
 
 class WorkerService:
@@ -74,6 +78,8 @@ class WorkerService:
         devices = self._free_devices(request)
         if not devices or self._workers.is_draining(request.worker):
             return None
+        if self._is_busy_starting(request.worker):
+            return None
         token = secrets.token_urlsafe(32)
         run = self._runs.claim(devices, request.labels, request.worker, token_hash(token), self._now())
         return None if run is None else Claim(run_id=run.id, device=run.device, token=token)
@@ -89,9 +95,13 @@ class WorkerService:
 
     def wait(self, request: ClaimRequest, timeout_s: float) -> None:
         """Return when there may be something to claim, at the latest after `timeout_s`."""
-        is_draining = self._workers.is_draining(request.worker)
         # A worker that takes nothing must not swallow the wake-ups of those that do.
-        self._wake_ups.wait([] if is_draining else self._free_devices(request), timeout_s)
+        if self._workers.is_draining(request.worker):
+            self._wake_ups.wait([], timeout_s)
+        elif self._is_busy_starting(request.worker):
+            self._wake_ups.wait([], min(timeout_s, UNPROVEN_PAUSE_S))
+        else:
+            self._wake_ups.wait(self._free_devices(request), timeout_s)
 
     def set_draining(self, name: str, is_draining: bool) -> Worker:
         """Let a worker finish what it runs and take nothing new, or take runs again. Raises NotFoundError."""
@@ -127,6 +137,9 @@ class WorkerService:
             if worker.name == name:
                 return worker
         raise NotFoundError("worker_not_found", worker=name[:80])
+
+    def _is_busy_starting(self, worker: str) -> bool:
+        return self._runs.unproven_count(worker) >= MAX_UNPROVEN
 
     def _free_devices(self, request: ClaimRequest) -> list[str]:
         used = self._runs.used_slots(request.worker)

@@ -8,6 +8,7 @@ from pymongo import ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from backend.contracts.runs import MESSAGE_LEVELS, MessageLevel
 from backend.stores.mongo.driver_errors import translates_driver_errors
 
 
@@ -63,15 +64,19 @@ class RunCursorStore:
         counts = [found["counts"].get(name, 0) for name in ("malformed", "points", "batches")]
         return Cursor(found["accepted"], found["pending"], *counts)
 
-    def advance(self, run_id: str, file: str, offset: int, end: int, counts: dict[str, int]) -> None:
-        """Everything up to `end` is stored. Does nothing when another writer of the same batch was first."""
-        self._cursors.update_one(
+    def advance(self, run_id: str, file: str, offset: int, end: int, counts: dict[str, int]) -> int:
+        """Everything up to `end` is stored; nothing is changed when another writer of the same batch was first.
+
+        The answer is how many bytes of the file are stored for good now.
+        """
+        result = self._cursors.update_one(
             {"_id": f"{run_id}:{file}", "accepted": offset, "pending": end},
             {
                 "$set": {"accepted": end, "pending": 0},
                 "$inc": {f"counts.{name}": count for name, count in counts.items()},
             },
         )
+        return end if result.matched_count else self.accepted(run_id, file)
 
     def add_count(self, run_id: str, file: str, name: str) -> None:
         """Count one more thing that came from no event file, such as a message of the workstation itself."""
@@ -94,13 +99,15 @@ class RunCursorStore:
         found = self._cursors.find({"run_id": run_id}, {"file": 1, "accepted": 1, "counts.points": 1})
         return {d["file"]: FileEnd(d["accepted"], d.get("counts", {}).get("points", 0)) for d in found}
 
-    def counts(self, run_ids: Sequence[str]) -> dict[str, dict[str, int]]:
-        """Totals over the files of each run: info, warning, error, points, malformed."""
-        totals: dict[str, dict[str, int]] = {run_id: {} for run_id in run_ids}
-        for document in self._cursors.find({"run_id": {"$in": list(run_ids)}}, {"run_id": 1, "counts": 1}):
+    def message_counts(self, run_ids: Sequence[str]) -> dict[str, dict[MessageLevel, int]]:
+        """Messages of each run by level, over all its event files."""
+        totals = {run_id: dict.fromkeys(MESSAGE_LEVELS, 0) for run_id in run_ids}
+        query = {"run_id": {"$in": list(run_ids)}}
+        fields = {"_id": 0, "run_id": 1} | {f"counts.{level}": 1 for level in MESSAGE_LEVELS}
+        for document in self._cursors.find(query, fields, batch_size=2 * len(totals) + 1):
             total = totals[document["run_id"]]
-            for name, count in document["counts"].items():
-                total[name] = total.get(name, 0) + count
+            for level, count in document["counts"].items():
+                total[level] += count
         return totals
 
     def remove_run(self, run_id: str) -> None:

@@ -1,6 +1,8 @@
 """Messages of the information field, in chunks: one document per level of a batch."""
 
 from collections.abc import Sequence
+from heapq import heappush, heappushpop
+from operator import itemgetter
 from typing import Any
 
 from pymongo import DESCENDING, ReplaceOne
@@ -35,13 +37,20 @@ class RunMessageStore:
     def newest(self, run_id: str, levels: Sequence[MessageLevel], limit: int) -> list[Message]:
         """The newest `limit` messages of these levels, oldest first."""
         query = {"run_id": run_id, "level": {"$in": list(levels)}}
-        kept: list[Message] = []
-        for chunk in self._chunks.find(query).sort("time", DESCENDING):
+        # A heap of (time, number of the chunk, place in it, chunk), the oldest first.
+        kept: list[tuple[float, int, int, dict[str, Any]]] = []
+        # Each chunk holds a message at its `time`, so one after the first `limit` chunks can hold none of the newest.
+        for number, chunk in enumerate(self._chunks.find(query).sort("time", DESCENDING).limit(limit)):
             # Chunks of several files overlap in time: go on until no older chunk can hold a newer message.
-            if len(kept) >= limit and chunk["time"] < kept[0].time:
+            if len(kept) == limit and chunk["time"] < kept[0][0]:
                 break
-            kept = sorted(kept + _from_document(chunk), key=lambda message: message.time)[-limit:]
-        return kept
+            for place, (time, _) in enumerate(chunk["messages"]):
+                entry = (time, number, place, chunk)
+                if len(kept) < limit:
+                    heappush(kept, entry)
+                else:
+                    heappushpop(kept, entry)
+        return [_message(chunk, place) for _, _, place, chunk in sorted(kept, key=itemgetter(0, 1, 2))]
 
     def remove_run(self, run_id: str) -> None:
         """Delete everything of a run."""
@@ -58,9 +67,6 @@ def _to_document(run_id: str, key: str, level: MessageLevel, messages: list[Time
     }
 
 
-def _from_document(document: dict[str, Any]) -> list[Message]:
-    reason = document.get("reason")
-    return [
-        Message(time=time, level=document["level"], text=text, reason=Reason(**reason) if reason else None)
-        for time, text in document["messages"]
-    ]
+def _message(chunk: dict[str, Any], place: int) -> Message:
+    (time, text), reason = chunk["messages"][place], chunk.get("reason")
+    return Message(time=time, level=chunk["level"], text=text, reason=Reason(**reason) if reason else None)

@@ -12,7 +12,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from backend.contracts.base import Reason
-from backend.contracts.runs import FINAL_STATES, Run, RunKind, RunLimits, RunState, RunTimings, Sample
+from backend.contracts.runs import FINAL_STATES, Run, RunLimits, RunState, RunTimings, Sample
 from backend.domain import run_lifecycle
 from backend.domain.errors import ConflictError, NotFoundError
 from backend.stores.mongo.driver_errors import translates_driver_errors
@@ -78,17 +78,9 @@ class RunStore:
             classes=tuple(document["classes"]),
         )
 
-    def page(self, project_id: str | None, kind: RunKind | None, limit: int, before: str | None) -> list[Run]:
-        """Runs, newest first, without their stderr; `before` is the id of the last run of the page above."""
-        query: dict[str, Any] = {}
-        if project_id is not None:
-            query["project_id"] = project_id
-        if kind is not None:
-            query["kind"] = kind
-        if before is not None:
-            query["number"] = {"$lt": self._document(before, {"number": 1})["number"]}
-        found = self._runs.find(query, _NOT_IN_LISTS).sort("number", DESCENDING).limit(limit)
-        return [_from_document(document) for document in found]
+    def check(self, run_id: str) -> None:
+        """Raise NotFoundError unless there is such a run."""
+        self._document(run_id, {"_id": 1})
 
     def move(
         self,
@@ -156,6 +148,10 @@ class RunStore:
         query = {"state": {"$in": list(run_lifecycle.ACTIVE_STATES)}, "worker": worker}
         return Counter(document["device"] for document in self._runs.find(query, {"device": 1}))
 
+    def unproven_count(self, worker: str) -> int:
+        """Runs handed to a worker whose agent was never heard."""
+        return self._runs.count_documents({"state": "starting", "worker": worker, "has_agent": False})
+
     def queue_ranks(self, priority: int) -> dict[str, float]:
         """Run id -> rank of the queued runs of one priority, in the order of claims."""
         found = self._runs.find({"state": "queued", "priority": priority}, {"queue_rank": 1}).sort(_CLAIM_ORDER)
@@ -214,7 +210,7 @@ class RunStore:
 
     def has_token(self, run_id: str, token_sha256: str) -> bool:
         """Whether this is the hash of the run's token."""
-        return self._runs.count_documents({"_id": run_id, "token_sha256": token_sha256}, limit=1) == 1
+        return self._runs.find_one({"_id": run_id, "token_sha256": token_sha256}, {"_id": 1}) is not None
 
     def run_of_token(self, token_sha256: str) -> str | None:
         """The active run whose token has this hash."""
@@ -307,21 +303,26 @@ def _to_document(run: Run, inputs: RunInputs) -> dict[str, Any]:
 
 
 def _from_document(document: dict[str, Any]) -> Run:
-    created_at = document["created_at"]
     return Run(
         id=document["_id"],
         samples=tuple(Sample(**sample) for sample in document["samples"]),
         limits=RunLimits(**document.get("limits", {})),
         reason=Reason(**document["reason"]) if document["reason"] else None,
         weights=tuple(weights["path"] for weights in document["weights"]),
-        timings=RunTimings(
-            queue_s=_seconds(created_at, document["started_at"]),
-            start_s=_seconds(created_at, document.get("process_started_at")),
-            first_line_s=_seconds(created_at, document.get("first_line_at")),
-            total_s=_seconds(created_at, document["finished_at"]),
-        ),
+        timings=RunTimings(**timings_of(document)),
         **{name: document[name] for name in _PLAIN_FIELDS if name in document},
     )
+
+
+def timings_of(document: dict[str, Any]) -> dict[str, float | None]:
+    """The fields of RunTimings of a stored run."""
+    created_at = document["created_at"]
+    return {
+        "queue_s": _seconds(created_at, document["started_at"]),
+        "start_s": _seconds(created_at, document.get("process_started_at")),
+        "first_line_s": _seconds(created_at, document.get("first_line_at")),
+        "total_s": _seconds(created_at, document["finished_at"]),
+    }
 
 
 _PLAIN_FIELDS = Run.model_fields.keys() - {

@@ -54,6 +54,8 @@ def agent(api: TestClient, project_id: str) -> Iterator[AgentClient]:
     device = Device(name="cpu", title="CPU", worker="w", slots=100).model_dump()  # runs of other tests stay active
     claim = api.post("/api/workers/claim", json={"worker": "w", "devices": [device], "wait_s": 0}).json()
     assert claim["run_id"] == created.json()["id"]
+    headers = {"Authorization": f"Bearer {claim['token']}"}
+    api.post(f"/api/agent/runs/{claim['run_id']}/heartbeat", json={}, headers=headers).raise_for_status()
     yield AgentClient(api, claim["run_id"], claim["token"])
 
 

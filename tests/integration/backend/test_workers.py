@@ -1,5 +1,6 @@
 """Claims: the first run of the queue, once, for a slot that is free; the order, the labels, draining; no Redis."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -9,9 +10,9 @@ import redis
 from fastapi.testclient import TestClient
 
 from backend.contracts.base import Reason
-from backend.contracts.runs import ClaimRequest, Device, RunCreate, RunFinished, RunStarted
+from backend.contracts.runs import ClaimRequest, Device, Heartbeat, RunCreate, RunFinished, RunStarted
 from backend.domain.errors import NotFoundError
-from backend.services.worker_service import WorkerService
+from backend.services.worker_service import MAX_UNPROVEN, WorkerService
 from backend.stores.mongo.deleted_run_store import DeletedRunStore
 from backend.stores.mongo.run_store import RunStore
 from backend.stores.mongo.worker_store import WorkerStore
@@ -31,11 +32,11 @@ def request(*devices: Device, **fields: object) -> ClaimRequest:
 def queue(api: TestClient, services: Services) -> Callable[..., str]:
     project = api.post("/api/projects", json={"name": "P"}).json()["id"]
     api.put(f"/api/projects/{project}/code", content=zip_of({"train.py": b"pass"}))
-    for run in services.run.runs.runs(project_id=None, kind=None, limit=200, before=None):  # What another test left.
-        if run.state == "queued":
-            services.run.runs.stop(run.id)
-        elif run.state in ("starting", "running"):
-            ended(services, run.id)
+    for run in json.loads(services.run.runs.list_json(None, None, limit=200, before=None)):  # What another test left.
+        if run["state"] == "queued":
+            services.run.runs.stop(run["id"])
+        elif run["state"] in ("starting", "running"):
+            ended(services, run["id"])
 
     def create(device: str = "cpu", **fields: object) -> str:
         asked = {"project_id": project, "kind": "train", "device": device, **fields}
@@ -211,6 +212,19 @@ def test_slots_are_counted_from_the_runs_so_a_restarted_worker_does_not_overcomm
     ended(services, first)
     third = queue()
     assert claimed(services) == third
+
+
+def test_a_worker_gets_no_more_runs_while_too_many_of_its_agents_were_never_heard(
+    queue: Callable[..., str], services: Services
+) -> None:
+    many = Device(name="cpu", title="CPU", worker="w", slots=10)
+    for _ in range(MAX_UNPROVEN + 1):
+        queue()
+    first, *_ = [claimed(services, many, end=False) for _ in range(MAX_UNPROVEN)]
+    assert first is not None
+    assert claimed(services, many) is None
+    services.run.agents.heartbeat(first, Heartbeat())
+    assert claimed(services, many) is not None
 
 
 def test_a_queued_run_says_what_it_waits_for(
