@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -125,9 +126,9 @@ class ScriptProcess:
         """
         deadline = time.monotonic() + timeout_s
         while self._is_alive():
-            if time.monotonic() >= deadline:
+            if (remaining := deadline - time.monotonic()) <= 0:
                 return None
-            time.sleep(min(POLL_S, timeout_s))
+            self._sleep_until_shim_ends(remaining)
         if self._shim is not None:
             self._shim.wait()
         record = self.record
@@ -159,6 +160,18 @@ class ScriptProcess:
 
     def _is_alive(self) -> bool:
         return is_locked(self._supervised.script_file)
+
+    def _sleep_until_shim_ends(self, timeout_s: float) -> None:
+        """Without waking up in between: fifty agents that look fifty times a second cost a third of a core."""
+        try:
+            descriptor = os.pidfd_open(self.record.shim_pid)
+        except OSError:  # It ended, or has not written its number yet.
+            time.sleep(min(POLL_S, timeout_s))
+            return
+        try:
+            select.select([descriptor], [], [], timeout_s)
+        finally:
+            os.close(descriptor)
 
     def _signal_group(self, number: signal.Signals) -> None:
         record = self.record
