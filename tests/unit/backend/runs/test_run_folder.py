@@ -44,6 +44,7 @@ def test_run_json_has_what_the_document_lists(tmp_path: Path) -> None:
         "arguments": "",
         "device": "cpu",
         "seed": 7,
+        "processes": 1,
         "params": {"basic params": {"epochs": 3}},
         "classes": ["pore", "crack"],
         "samples": [{"role": "train", "dataset_id": "d", "version": 2, "split": "val", "count": 80}],
