@@ -21,13 +21,13 @@ MISSING = _Missing()
 
 @dataclass(frozen=True)
 class Fact:
-    """Facts of one value. `thing` is the object itself if it is known; `type` its type if that is known.
+    """Facts of one value. `thing` is the object itself if it is known; `cls` its type if that is known.
 
     `owner` is set for a function found on a class: calling it drops the first parameter.
     """
 
     thing: Any = MISSING
-    type: type | None = None
+    cls: type | None = None
     owner: type | None = None
     inner: Any = None  # an Instance or a Stage of the language
     arity: int | None = None
@@ -35,14 +35,14 @@ class Fact:
     @property
     def is_known(self) -> bool:
         """Whether anything is known."""
-        return self.thing is not MISSING or self.type is not None or self.inner is not None
+        return self.thing is not MISSING or self.cls is not None or self.inner is not None
 
     @property
     def label(self) -> str:
         """A short name for messages."""
         if self.thing is not MISSING and hasattr(self.thing, "__name__"):
             return str(self.thing.__name__)
-        return self.type.__name__ if self.type else "?"
+        return self.cls.__name__ if self.cls else "?"
 
 
 UNKNOWN = Fact()
@@ -50,7 +50,7 @@ UNKNOWN = Fact()
 
 def fact_of_thing(thing: object) -> Fact:
     """Facts of an object that is there."""
-    return Fact(thing=thing, type=type(thing))
+    return Fact(thing=thing, cls=type(thing))
 
 
 def attribute(fact: Fact, name: str) -> Fact | None:
@@ -64,9 +64,9 @@ def attribute(fact: Fact, name: str) -> Fact | None:
             return UNKNOWN
     if fact.thing is not MISSING:
         return _live_attribute(fact.thing, name)
-    if fact.type is None:
+    if fact.cls is None:
         return UNKNOWN
-    return _class_attribute(fact.type, name)
+    return _class_attribute(fact.cls, name)
 
 
 def _is_live_instance(thing: object) -> bool:
@@ -88,11 +88,11 @@ def _class_attribute(cls: type, name: str) -> Fact | None:
     except AttributeError:
         return UNKNOWN if name in instance_names(cls) or is_open(cls) else None
     if isinstance(found, types.FunctionType | types.MethodDescriptorType | types.WrapperDescriptorType):
-        return Fact(thing=found, type=type(found), owner=cls)
+        return Fact(thing=found, cls=type(found), owner=cls)
     if isinstance(found, classmethod | staticmethod):
         return fact_of_thing(getattr(cls, name))
     if isinstance(found, property) and found.fget:
-        return Fact(type=_return_class(found.fget))
+        return Fact(cls=_return_class(found.fget))
     return UNKNOWN
 
 
@@ -100,7 +100,7 @@ def attribute_names(fact: Fact) -> list[str]:
     """Names to suggest."""
     if fact.thing is not MISSING:
         return dir(fact.thing)
-    return [*dir(fact.type), *instance_names(fact.type)] if fact.type else []
+    return [*dir(fact.cls), *instance_names(fact.cls)] if fact.cls else []
 
 
 @lru_cache(maxsize=4096)
@@ -187,7 +187,7 @@ def call_target(fact: Fact) -> Any:
         if _is_live_instance(fact.thing) and not isinstance(fact.thing, types.MethodType):
             return _instance_call(type(fact.thing)) if not _is_plain_callable(fact.thing) else fact.thing
         return fact.thing
-    return _instance_call(fact.type) if fact.type else None
+    return _instance_call(fact.cls) if fact.cls else None
 
 
 def _is_plain_callable(thing: object) -> bool:
@@ -236,7 +236,7 @@ def signature(fact: Fact) -> inspect.Signature | None:
 def result(fact: Fact) -> Fact:
     """Facts of what a call gives."""
     if isinstance(fact.thing, type) and fact.owner is None:
-        return Fact(type=fact.thing) if "__class_getitem__" != fact.label else UNKNOWN
+        return Fact(cls=fact.thing) if "__class_getitem__" != fact.label else UNKNOWN
     target = call_target(fact)
     if target is None or target is MISSING:
         return UNKNOWN
@@ -245,8 +245,8 @@ def result(fact: Fact) -> Fact:
     if origin is tuple:
         items = typing.get_args(annotation)
         arity = len(items) if items and Ellipsis not in items else None
-        return Fact(type=tuple, arity=arity)
-    return Fact(type=annotation) if _is_plain_class(annotation) else UNKNOWN
+        return Fact(cls=tuple, arity=arity)
+    return Fact(cls=annotation) if _is_plain_class(annotation) else UNKNOWN
 
 
 def return_annotation(target: Any) -> Any:
@@ -284,12 +284,12 @@ def sockets(fact: Fact) -> Sockets | None:
     """Declared sockets of a template or of an object made by one."""
     if fact.thing is not MISSING and isinstance(fact.thing, type):
         return sockets_of(fact.thing)
-    return sockets_of(fact.type) if fact.type else None
+    return sockets_of(fact.cls) if fact.cls else None
 
 
 def has_special(fact: Fact, *names: str) -> bool:
     """Whether a value has one of the special methods; True if nothing is known."""
-    cls = fact.type
+    cls = fact.cls
     if cls is None:
         return True
     return any(hasattr(cls, name) for name in names)
