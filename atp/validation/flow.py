@@ -44,8 +44,8 @@ def _block(checker: Checker, flow: Flow, block: Block) -> None:
     if block.loop is None:
         _steps(checker, flow, [*block.before, *block.each, *block.after])
         return
-    item = _loop_source(checker, flow, block.loop)
     _steps(checker, flow, block.before)
+    item = _loop_source(checker, flow, block.loop)
     guard_depth, flow.guard_depth = flow.guard_depth, 0
     flow.loop_depth += 1
     flow.make_output(block.loop.output, item)
@@ -63,9 +63,11 @@ def _loop_source(checker: Checker, flow: Flow, loop: LoopSource) -> Fact:
         fact = checker.reference(source, flow)
         if len(source.path) > 1 and source.kind != "library" and not source.is_called:
             return UNKNOWN
-    is_object = not isinstance(source, Reference) or source.kind != "library"
-    if is_object and fact.inner is None and not has_special(fact, "__iter__", "__getitem__"):
-        checker.problems.add("E203.iterate", loop.place, None, reference=_text(source), type=fact.label)
+    is_object = isinstance(source, Call) or source.kind != "library"
+    is_reference_to_inner = isinstance(source, Reference) and fact.inner is not None
+    if is_object and (is_reference_to_inner or not has_special(fact, "__iter__", "__getitem__")):
+        label = "stage" if is_reference_to_inner else fact.label
+        checker.problems.add("E203.iterate", loop.place, None, reference=_text(source), type=label)
     return UNKNOWN
 
 

@@ -26,12 +26,12 @@ def check_files(workspace: Workspace, main: Instance, with_imports: bool) -> tup
         for name in instance.components:
             checker.component(name)
         for stage in instance.model.stages.values():
-            check_stage(checker, stage, _read_from_outside(instance, stage.name))
+            check_stage(checker, stage, read_from_outside(instance, stage.name))
     _warn_of_unused(main, problems)
     return problems, checkers
 
 
-def _read_from_outside(instance: Instance, stage_name: str) -> set[str]:
+def read_from_outside(instance: Instance, stage_name: str) -> set[str]:
     """Artefacts of a stage that are read as `$stage.name` somewhere in the file."""
     return {
         reference.path[1]
