@@ -158,7 +158,9 @@ class Pipeline:
         stages = self._main.model.stages
         name = stage or self._main.model.main_stage()
         if name is None or name not in stages:
-            raise ValueError(f"{'no stage ' + repr(stage) if stage else 'name a stage'}; there are: {', '.join(stages)}")
+            raise ValueError(
+                f"{'no stage ' + repr(stage) if stage else 'name a stage'}; there are: {', '.join(stages)}"
+            )
         return name
 
     @property

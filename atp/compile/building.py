@@ -37,7 +37,9 @@ class CreationError(Exception):
     def __init__(self, place: Place, reference: str, reason: BaseException) -> None:
         first_line = (str(reason).splitlines() or [""])[0]
         self.reason = f"{type(reason).__name__}: {first_line}"[:300]
-        super().__init__(f"{place.file}:{place.line + 1}:{place.column + 1}: creating {reference} failed: {self.reason}")
+        super().__init__(
+            f"{place.file}:{place.line + 1}:{place.column + 1}: creating {reference} failed: {self.reason}"
+        )
         self.place, self.reference = place, reference
 
 
@@ -113,7 +115,11 @@ class Builder:
     """Creates everything in dependency order."""
 
     def __init__(
-        self, library: Library, run: RunInfo, options: CompileOptions, observers: Observers = Observers()  # noqa: B008
+        self,
+        library: Library,
+        run: RunInfo,
+        options: CompileOptions,
+        observers: Observers = Observers(),
     ) -> None:
         self._library, self._run, self._options, self._observers = library, run, options, observers
         self._built: dict[int, BuiltPipeline] = {}

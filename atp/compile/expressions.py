@@ -128,11 +128,11 @@ class _Replacing(ast.NodeTransformer):
     def __init__(self, translator: Translator, expression: Expression) -> None:
         self._translator, self._expression = translator, expression
 
-    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802
+    def visit_Name(self, node: ast.Name) -> ast.expr:
         """A placeholder becomes what it stands for."""
         return self._translator.reference(self._expression.references[int(node.id.removeprefix("_r"))])
 
-    def visit_Call(self, node: ast.Call) -> ast.expr:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> ast.expr:
         """A function of the language; `_` keeps it apart from artefacts of the same name."""
         assert isinstance(node.func, ast.Name)
         arguments = [self.visit(argument) for argument in node.args]
@@ -148,5 +148,3 @@ def constant_tree(value: ParamValue) -> ast.expr:
     if isinstance(value, dict):
         return ast.Dict([ast.Constant(key) for key in value], [constant_tree(item) for item in value.values()])
     return ast.Constant(value)
-
-

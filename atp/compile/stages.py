@@ -150,9 +150,7 @@ class _StageCompiler:
         return self._target(output), kept
 
     def _target(self, output: Output) -> ast.expr:
-        names: list[ast.expr] = [
-            self._placer.at(item.place, ast.Name(item.name, ast.Store())) for item in output.items
-        ]
+        names: list[ast.expr] = [self._placer.at(item.place, ast.Name(item.name, ast.Store())) for item in output.items]
         if output.kind == "whole":
             return names[0]
         return self._placer.at(output.place, ast.Tuple(names, ast.Store()))

@@ -228,7 +228,10 @@ def signature(fact: Fact) -> inspect.Signature | None:
     if found is None or not is_method or not isinstance(target, types.FunctionType):
         return found if not is_method or isinstance(target, types.FunctionType) else None
     parameters = list(found.parameters.values())
-    if parameters and parameters[0].kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD):
+    if parameters and parameters[0].kind in (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    ):
         parameters = parameters[1:]
     return found.replace(parameters=parameters)
 
@@ -236,7 +239,7 @@ def signature(fact: Fact) -> inspect.Signature | None:
 def result(fact: Fact) -> Fact:
     """Facts of what a call gives."""
     if isinstance(fact.thing, type) and fact.owner is None:
-        return Fact(cls=fact.thing) if "__class_getitem__" != fact.label else UNKNOWN
+        return Fact(cls=fact.thing) if fact.label != "__class_getitem__" else UNKNOWN
     target = call_target(fact)
     if target is None or target is MISSING:
         return UNKNOWN
@@ -277,7 +280,11 @@ def _return_class(function: Any) -> type | None:
 
 
 def _is_plain_class(annotation: Any) -> bool:
-    return isinstance(annotation, type) and annotation not in (object, type(None)) and not hasattr(annotation, "__origin__")
+    return (
+        isinstance(annotation, type)
+        and annotation not in (object, type(None))
+        and not hasattr(annotation, "__origin__")
+    )
 
 
 def sockets(fact: Fact) -> Sockets | None:

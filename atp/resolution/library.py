@@ -123,7 +123,7 @@ class Library:
                     raise self._missing(*missing) from None
                 raise LookupFailure("E202.no_module", {"name": module}) from None
             raise LookupFailure("E202.import", {"name": wanted, "reason": _reason(error)}) from error
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the module is the user's: anything may happen in it
+        except (Exception, SystemExit) as error:
             raise LookupFailure("E202.import", {"name": wanted, "reason": _reason(error)}) from error
         top = module.partition(".")[0]
         if self._is_own(top):

@@ -64,7 +64,7 @@ class LocalGraphs:
 
     def log_point(self, name: str, value: float, epoch: int, iter: int, info: Any = None) -> None:  # noqa: A002
         """One point."""
-        _write("point", name=name, value=float(value), epoch=int(epoch), iter=int(iter), info=info)
+        _write("point", name=name, value=_number(value), epoch=int(epoch), iter=int(iter), info=info)
 
 
 def get_train_graph_logger() -> LocalGraphs:
@@ -89,3 +89,7 @@ class LocalMetrics:
 def get_test_metrics_logger() -> LocalMetrics:
     """The logger of test metrics."""
     return LocalMetrics()
+
+
+def _number(value: Any) -> float:
+    return float(value.detach() if hasattr(value, "detach") else value)

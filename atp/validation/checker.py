@@ -1,7 +1,6 @@
 """Walks values: resolves every reference, checks every call, and says what is known of the result."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from atp.diagnostics import Hint, Place, Problems, name_hint
 from atp.instances import Instance, Workspace
@@ -12,7 +11,6 @@ from atp.model.values import (
     Call,
     ConstantValue,
     ListValue,
-    MapValue,
     OuterValue,
     Reference,
     Value,
@@ -104,9 +102,7 @@ class Checker:
             return UNKNOWN
         return self.called(fact, call, positional, named)
 
-    def called(
-        self, fact: Fact, call: Call, positional: list[Given], named: dict[str, tuple[Place, Given]]
-    ) -> Fact:
+    def called(self, fact: Fact, call: Call, positional: list[Given], named: dict[str, tuple[Place, Given]]) -> Fact:
         """The arguments against what is called."""
         inner = fact.inner
         if isinstance(inner, Instance):
@@ -210,8 +206,12 @@ class Checker:
         if name in params:
             value = params[name]
             return Fact(cls=type(value)) if value is not None else UNKNOWN
-        self.problems.add("E201", reference.place, name_hint(f"params.{name}", [f"params.{key}" for key in params], "@"),
-                          name=f"params.{name}" if name else "params")
+        self.problems.add(
+            "E201",
+            reference.place,
+            name_hint(f"params.{name}", [f"params.{key}" for key in params], "@"),
+            name=f"params.{name}" if name else "params",
+        )
         return UNKNOWN
 
     def _run_name(self, reference: Reference) -> Fact:
@@ -262,5 +262,3 @@ def stage_result(stage: Stage) -> Fact:
 
 def _index_of(reference: Reference, name: str) -> int:
     return reference.path.index(name) if name in reference.path else 0
-
-

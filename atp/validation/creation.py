@@ -17,9 +17,7 @@ from atp.validation.flow import check_stage
 from atp.validation.levels import read_from_outside
 
 
-def check_by_creating(
-    workspace: Workspace, main: Instance, static: Problems, checkers: dict[int, Checker]
-) -> Problems:
+def check_by_creating(workspace: Workspace, main: Instance, static: Problems, checkers: dict[int, Checker]) -> Problems:
     """Problems of the static level, E210 of components that fail, and what only live objects show."""
     problems = Problems()
     problems.extend(static.sorted())

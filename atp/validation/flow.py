@@ -110,7 +110,9 @@ def _join(flow: Flow, before: dict[str, Artefact], after_yes: dict[str, Artefact
         is_sure = yes is not None and no is not None and yes.maybe_since is None and no.maybe_since is None
         same_fact = found.fact if yes and no and yes.fact == no.fact else UNKNOWN
         earlier = before.get(name)
-        since = None if is_sure else (earlier.maybe_since if earlier and earlier.maybe_since is not None else place.line)
+        since = (
+            None if is_sure else (earlier.maybe_since if earlier and earlier.maybe_since is not None else place.line)
+        )
         joined[name] = Artefact(same_fact if is_sure else UNKNOWN, found.place, since)
     flow.known = joined
 
