@@ -89,12 +89,16 @@ class Pipeline:
         return [unique[place] for place in sorted(unique, key=lambda place: (place.line, place.column))]
 
     def graph(self, kind: str = "exec", stage: str | None = None, depth: int = 0) -> "Graph":
-        """The graph of initialisation (`init`) or of a stage (`exec`). Needs no import of what the file names."""
+        """The graph of initialisation (`init`) or of a stage (`exec`). Imports nothing that the file names.
+
+        After a validation at level static the nodes of `init` also tell which components are stateful.
+        """
         from atp.graphs.execution import execution_graph
         from atp.graphs.initialisation import initialisation_graph
 
         if kind == "init":
-            return initialisation_graph(self._main)
+            found = self._checked.get(True)
+            return initialisation_graph(self._main, found[1][id(self._main)] if found else None)
         if kind != "exec":
             raise ValueError(f"there is no graph {kind!r}; there are init, exec")
         return execution_graph(self._main, self._stage_name(stage), depth)

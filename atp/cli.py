@@ -1,4 +1,4 @@
-"""The command `atp`: validate, graph, help, run, show, fmt. Exit codes: 0 ok, 1 run failed, 2 errors, 3 help printed."""
+"""The command `atp`: validate, graph, help, run, show, fmt. Exit: 0 ok, 1 run failed, 2 errors, 3 help printed."""
 
 import argparse
 import importlib

@@ -113,6 +113,10 @@ class Problems:
             self._found.values(), key=lambda p: (p.place.file, p.place.line, p.place.column, p.key, p.message())
         )
 
+    def drop(self, *codes: str) -> None:
+        """Forget problems with these codes."""
+        self._found = {key: problem for key, problem in self._found.items() if problem.code not in codes}
+
     @property
     def has_errors(self) -> bool:
         """True if there is more than warnings."""

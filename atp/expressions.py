@@ -4,9 +4,10 @@ import ast
 import re
 import warnings
 
-from atp.diagnostics import Hint, Place, Problems, name_hint
+from atp.diagnostics import Hint, Problems, name_hint
 from atp.model.steps import Expression
 from atp.model.values import Reference
+from atp.names import is_name
 from atp.parsing.references import reference_from_text
 from atp.reading.nodes import Node, Scalar
 
@@ -61,7 +62,7 @@ def _parse_text(node: Scalar, problems: Problems) -> Expression:
     if fault is None and tree is not None:
         return Expression(node.place, text, tree, tuple(references))
     hint = Hint("hint.expression")
-    if fault and fault.isidentifier():
+    if fault and is_name(fault):
         near = name_hint(fault, FUNCTIONS)
         hint = near if near and near.key == "hint.nearest" else Hint("hint.expression_name", {"name": fault})
     problems.add("E505", node.place, hint, text=text[:80])
@@ -105,8 +106,3 @@ def _fault_in(tree: ast.expr, reference_count: int) -> str | None:
         elif not isinstance(node, (*_OPERATORS, *_COMPARISONS)):
             return "?"
     return None
-
-
-def constant_of(value: object, place: Place) -> Expression:
-    """An expression that is a constant."""
-    return Expression(place, repr(value), ast.Constant(value))

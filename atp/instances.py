@@ -22,7 +22,7 @@ from atp.model.values import (
 from atp.parsing.files import parse_file
 from atp.parsing.params import described_value, fault_of
 from atp.resolution.library import Library
-from atp.resolution.project_files import FileProblem, find_file, read_text
+from atp.resolution.project_files import FileProblemError, find_file, read_text
 from atp.settings import Settings
 
 DEPTH_MAX = 12
@@ -123,7 +123,7 @@ class Workspace:
         try:
             path = find_file(reference.file, instance.path, self.settings.root)
             text = read_text(path)
-        except FileProblem as problem:
+        except FileProblemError as problem:
             self.problems.add(
                 problem.key, reference.place, None, file=reference.file, reference=reference.text, limit="file size"
             )

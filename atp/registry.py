@@ -47,14 +47,14 @@ def is_template_name(path: tuple[str, ...]) -> bool:
 
 
 def template(name: str) -> Any:
-    """The registered class or function. Raises LookupFailure (E202) with the nearest name."""
+    """The registered class or function. Raises LookupFailureError (E202) with the nearest name."""
     names = template_names()
     if name in _templates:
         return _templates[name]
     from atp.diagnostics import name_hint
-    from atp.resolution.library import LookupFailure
+    from atp.resolution.library import LookupFailureError
 
-    raise LookupFailure("E202", {"holder": "core", "name": name}, name_hint(name, names))
+    raise LookupFailureError("E202", {"holder": "core", "name": name}, name_hint(name, names))
 
 
 def sockets_of(target: object) -> Sockets | None:

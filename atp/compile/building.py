@@ -90,6 +90,7 @@ class BuiltPipeline:
         return self.stage(name)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the main stage."""
         return self.main(*args, **kwargs)
 
     def run(self, stage: str | None = None, *args: Any, resume: str | None = None, **kwargs: Any) -> Any:

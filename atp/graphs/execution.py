@@ -94,7 +94,7 @@ class _Drawer:
         elif isinstance(action, BreakAction):
             self._break(step, action.condition)
         elif isinstance(action, BlockAction):
-            if not action.block.contexts and not action.block.loop:
+            if not (action.block.contexts or action.block.loop or step.contexts):
                 self._open("process")
             self.block(action.block)
         self.cluster = outer

@@ -5,14 +5,19 @@ from atp.diagnostics import Place
 from atp.graphs.graph import Graph, GraphEdge, GraphNode
 from atp.instances import Instance, creation_order
 from atp.model.values import Call, ListValue, MapValue, OuterValue, Reference, Value
+from atp.runtime.checkpoint import is_stateful
+from atp.validation.checker import Checker
 
 
-def initialisation_graph(instance: Instance) -> Graph:
+def initialisation_graph(instance: Instance, checker: Checker | None = None) -> Graph:
     """One node per component and inner component; edges from the user to what it needs, named by the argument."""
     graph = Graph("init", instance.model.file)
     order = [name for name in creation_order(instance) if name in instance.components]
     for name in instance.components:
         _Drawer(graph, instance).component(name, order.index(name))
+        cls = checker.component(name).cls if checker else None
+        node = next(node for node in graph.nodes if node.id == name)
+        node.details["stateful"] = is_stateful(cls) if cls else None
     return graph
 
 

@@ -11,7 +11,7 @@ from atp.model.values import Call, OuterValue, Value
 from atp.parsing.references import reference_from_text
 from atp.registry import sockets_of
 from atp.resolution.facts import annotations, declared_name
-from atp.resolution.library import Library, LookupFailure
+from atp.resolution.library import Library, LookupFailureError
 from atp.settings import Settings
 
 
@@ -36,7 +36,7 @@ def help_page(library: Library, text: str, instance: Instance | None, settings: 
         return _component_page(library, reference.path, instance, settings)
     try:
         return object_page(library.find(reference.path), ".".join(reference.path))
-    except LookupFailure as failure:
+    except LookupFailureError as failure:
         problems.add(failure.key, reference.place, failure.hint, **failure.holes)
         found = problems.sorted()[0]
         raise NoHelpError(
@@ -89,7 +89,7 @@ def argument_rows(target: Any, doc: str) -> list[tuple[str, ...]]:
     except (TypeError, ValueError):
         return []
     hints = annotations(target)
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for position, parameter in enumerate(parameters):
         kind = hints.get(parameter.name, parameter.annotation)
         is_unknown = kind is inspect.Parameter.empty
@@ -126,7 +126,9 @@ def file_page(instance: Instance) -> str:
     lines = [f"{model.file} (pipeline):"]
     if model.params:
         lines += ["params:"]
-        rows = [(name, param.type, repr(instance.params[name]), param.doc) for name, param in model.params.items()]
+        rows: list[tuple[str, ...]] = [
+            (name, param.type, repr(instance.params[name]), param.doc) for name, param in model.params.items()
+        ]
         lines += table(("name", "type", "value", "description"), rows)
     if model.components:
         lines += ["components (replaceable):"]

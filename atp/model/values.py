@@ -37,7 +37,7 @@ class ConstantValue:
     """A number, a text, true, false, null."""
 
     place: Place
-    value: None | bool | int | float | str
+    value: bool | int | float | str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def reference_from_text(text: str, place: Place, problems: Problems) -> Referenc
         else:
             problems.add("E505.private", place, None, text=text, name=private)
         return None
-    # Names of a library may be anything that Python takes for a name; names of the file follow the rule of the language.
+    # A library names things as Python allows; names of the file follow the rule of the language.
     is_sound = all(name.isidentifier() for name in path) and (sign == "#" or is_name(path[0]))
     if not is_sound:
         hint = Hint("hint.literal", {"text": sign + text}) if not re.match(r"[\w.]+\Z", rest) else None

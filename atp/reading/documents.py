@@ -129,7 +129,7 @@ class _Reader:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise _LimitError(event.start_mark.line, 0, "one document")
+                    raise _LimitError(len(self.repaired.lines) - 1, 0, "one document")
                 continue
             if isinstance(event, yaml.SequenceEndEvent | yaml.MappingEndEvent):
                 stack.pop()
@@ -150,6 +150,7 @@ class _Reader:
     def _node(self, event: yaml.NodeEvent) -> Node:
         self.count += 1
         start, end = event.start_mark, event.end_mark
+        assert start is not None and end is not None
         last = len(self.repaired.lines) - 1
         line = min(start.line, last)
         width = len(self.repaired.lines[line])

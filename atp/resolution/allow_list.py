@@ -66,7 +66,11 @@ ALWAYS_DENIED = (
     "atp.runtime.profiling",
 )
 SAFE_BUILTINS = frozenset(
-    ["abs", "all", "any", "bool", "dict", "enumerate", "float", "frozenset", "int", "len", "list", "max", "min", "print", "range", "reversed", "round", "set", "sorted", "str", "sum", "tuple", "zip", "complex", "slice", "bytes", "ValueError", "RuntimeError", "StopIteration"]
+    (
+        *("abs", "all", "any", "bool", "bytes", "complex", "dict", "enumerate", "float", "frozenset", "int", "len"),
+        *("list", "max", "min", "print", "range", "reversed", "round", "set", "slice", "sorted", "str", "sum"),
+        *("tuple", "zip", "RuntimeError", "StopIteration", "ValueError"),
+    )
 )
 _DATA_TYPES = (bool, int, float, complex, str, bytes, type(None), list, tuple, dict, set, frozenset, range)
 _REAL_MODULES = {"_operator": "operator", "_functools": "functools", "_collections": "collections"}

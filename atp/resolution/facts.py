@@ -259,7 +259,7 @@ def return_annotation(target: Any) -> Any:
 
 @lru_cache(maxsize=4096)
 def _annotations_of(target: Any) -> dict[str, Any]:
-    function = target.__init__ if isinstance(target, type) else target
+    function = inspect.getattr_static(target, "__init__") if isinstance(target, type) else target
     try:
         return typing.get_type_hints(inspect.unwrap(function))
     except Exception:  # noqa: BLE001 - annotations are code of a library and may fail in any way

@@ -15,7 +15,7 @@ from atp.resolution.allow_list import DEFAULT_ALLOW, SAFE_BUILTINS, AllowList
 _imported_for: dict[str, Path] = {}  # own modules of a project that are in sys.modules, and whose they are
 
 
-class LookupFailure(Exception):
+class LookupFailureError(Exception):
     """Why a name gives no object: the key of the message, its holes, a hint."""
 
     def __init__(self, key: str, holes: dict[str, object], hint: Hint | None = None) -> None:
@@ -38,28 +38,28 @@ class Library:
         self.roots = roots
         self._entries = (*DEFAULT_ALLOW, *allow)
         self._found: dict[tuple[str, ...], object] = {}
-        self._failed: dict[tuple[str, ...], LookupFailure] = {}
+        self._failed: dict[tuple[str, ...], LookupFailureError] = {}
         self._own: dict[str, bool] = {}
         self.substitutions: list[Substitution] = []
 
     def check_name(self, path: tuple[str, ...]) -> None:
-        """Raises LookupFailure (E204) if the name as written is not allowed. Imports nothing."""
+        """Raises LookupFailureError (E204) if the name as written is not allowed. Imports nothing."""
         name = ".".join(path)
         if (len(path) == 1 and path[0] in SAFE_BUILTINS) or registry.is_template_name(path):
             return
         if any(part.startswith("_") for part in path) or not self._allow_for(path[0]).permits_name(name):
             tops = sorted({entry.partition(".")[0] for entry in self._entries} | set(self._own_names()))
-            raise LookupFailure("E204", {"reference": f"#{name}"}, name_hint(path[0], tops, "#"))
+            raise LookupFailureError("E204", {"reference": f"#{name}"}, name_hint(path[0], tops, "#"))
 
     def find(self, path: tuple[str, ...]) -> object:
-        """The object. Raises LookupFailure with E202 or E204."""
+        """The object. Raises LookupFailureError with E202 or E204."""
         if path in self._failed:
             raise self._failed[path]
         if path not in self._found:
             try:
                 self.check_name(path)
                 self._found[path] = self._look_up(path)
-            except LookupFailure as failure:
+            except LookupFailureError as failure:
                 self._failed[path] = failure
                 raise
         return self._found[path]
@@ -88,7 +88,7 @@ class Library:
             return getattr(importlib.import_module("builtins"), path[0])
         for substitution in self.substitutions:
             if path[0] == substitution.prefix:
-                with contextlib.suppress(LookupFailure):
+                with contextlib.suppress(LookupFailureError):
                     return self._walk((*substitution.module.split("."), *path[1:]), AllowList((substitution.module,)))
         return self._walk(path, self._allow_for(path[0]))
 
@@ -104,12 +104,12 @@ class Library:
                     raise self._missing(found, holder, part) from None
                 following = self._import(f"{found.__name__}.{part}", name, (found, holder, part))
             except Exception as error:
-                raise LookupFailure("E202.import", {"name": name, "reason": _reason(error)}) from error
+                raise LookupFailureError("E202.import", {"name": name, "reason": _reason(error)}) from error
             found = following
             if not allow.permits_object(found):
-                raise LookupFailure("E204.real", {"reference": f"#{name}", "real": _real_name(found)})
+                raise LookupFailureError("E204.real", {"reference": f"#{name}", "real": _real_name(found)})
         if isinstance(found, types.ModuleType):
-            raise LookupFailure("E202.module", {"name": name}, name_hint("", []))
+            raise LookupFailureError("E202.module", {"name": name}, name_hint("", []))
         return found
 
     def _import(self, module: str, wanted: str, missing: tuple[object, str, str] | None = None) -> types.ModuleType:
@@ -121,18 +121,18 @@ class Library:
             if error.name == module:
                 if missing:
                     raise self._missing(*missing) from None
-                raise LookupFailure("E202.no_module", {"name": module}) from None
-            raise LookupFailure("E202.import", {"name": wanted, "reason": _reason(error)}) from error
+                raise LookupFailureError("E202.no_module", {"name": module}) from None
+            raise LookupFailureError("E202.import", {"name": wanted, "reason": _reason(error)}) from error
         except (Exception, SystemExit) as error:
-            raise LookupFailure("E202.import", {"name": wanted, "reason": _reason(error)}) from error
+            raise LookupFailureError("E202.import", {"name": wanted, "reason": _reason(error)}) from error
         top = module.partition(".")[0]
         if self._is_own(top):
             _imported_for[top] = self.roots[0]
         return loaded
 
-    def _missing(self, holder: object, holder_name: str, part: str) -> LookupFailure:
+    def _missing(self, holder: object, holder_name: str, part: str) -> LookupFailureError:
         legal = [name for name in dir(holder) if not name.startswith("_")]
-        return LookupFailure("E202", {"holder": holder_name, "name": part}, name_hint(part, legal))
+        return LookupFailureError("E202", {"holder": holder_name, "name": part}, name_hint(part, legal))
 
     def _allow_for(self, top: str) -> AllowList:
         self._is_own(top)

@@ -13,8 +13,9 @@ class StoppedByUserError(Exception):
 class DebugStopper:
     """Stops before steps; `ask` and `tell` are the terminal."""
 
-    def __init__(self, ask: Callable[[str], str] = input, tell: Callable[[str], None] = print) -> None:
-        self._ask, self._tell = ask, tell
+    def __init__(self, ask: Callable[[str], str] | None = None, tell: Callable[[str], None] = print) -> None:
+        self._ask = ask or (lambda prompt: input(prompt))
+        self._tell = tell
         self._goes_on = False
 
     def __call__(self, line: int, label: str, artefacts: dict[str, Any]) -> None:

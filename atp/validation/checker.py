@@ -16,7 +16,7 @@ from atp.model.values import (
     Value,
 )
 from atp.resolution.facts import MISSING, UNKNOWN, Fact, attribute, attribute_names, call_target, fact_of_thing, result
-from atp.resolution.library import LookupFailure
+from atp.resolution.library import LookupFailureError
 from atp.runtime.run_info import RUN_NAMES
 from atp.validation.calls import Given, check_arguments, check_stage_call
 from atp.validation.flow_state import Flow
@@ -138,7 +138,7 @@ class Checker:
                 library.check_name(reference.path)
                 return UNKNOWN
             return fact_of_thing(library.find(reference.path))
-        except LookupFailure as failure:
+        except LookupFailureError as failure:
             place = reference.place
             if failure.key == "E202":
                 place = reference.place_of(_index_of(reference, str(failure.holes["name"])))

@@ -28,6 +28,8 @@ def check_files(workspace: Workspace, main: Instance, with_imports: bool) -> tup
         for stage in instance.model.stages.values():
             check_stage(checker, stage, read_from_outside(instance, stage.name))
     _warn_of_unused(main, problems)
+    if problems.has_errors:
+        problems.drop("W407", "W408")  # what is in error may be the user of what seems unused
     return problems, checkers
 
 
