@@ -1,5 +1,6 @@
 """Walks values: resolves every reference, checks every call, and says what is known of the result."""
 
+import keyword
 from dataclasses import dataclass, field
 
 from atp.diagnostics import Hint, Place, Problems, name_hint
@@ -98,6 +99,10 @@ class Checker:
         is_sound = self.problems.error_count() == errors_before
         positional = [self._given(part, flow) for part in call.arguments.positional]
         named = {part.name: (part.place, self._given(part.value, flow)) for part in call.arguments.named}
+        for name, (place, _) in named.items():
+            if not name.isidentifier() or keyword.iskeyword(name):  # nothing in Python takes such an argument
+                self.problems.add("E301", place, None, reference=reference.text, name=name)
+                is_sound = False
         if not is_sound or call.arguments.is_help or call.arguments.is_broken:
             return UNKNOWN
         return self.called(fact, call, positional, named)

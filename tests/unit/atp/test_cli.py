@@ -9,7 +9,14 @@ import pytest
 
 from atp.cli import main
 
-GOOD = 'atp: 1\nparams: {n: 3}\nmain:\n  iterator: {"#range": "@params.n", output: i}\n  process:\n    - set: {y: $i + 1}\n  output: y\n'
+GOOD = """atp: 1
+params: {n: 3}
+main:
+  iterator: {"#range": "@params.n", output: i}
+  process:
+    - set: {y: $i + 1}
+  output: y
+"""
 
 
 @pytest.fixture
@@ -25,7 +32,7 @@ def test_validate_prints_records_and_exits_with_2(tmp_path: Path, capsys: pytest
     assert (record["code"], record["line"], record["column"]) == ("E402", 6, 16)
     assert "не создаётся" in record["message"]
     assert main(["validate", "bad.yaml"]) == 2
-    assert "bad.yaml:6:15: E402" in capsys.readouterr().err
+    assert "bad.yaml:6:16: E402" in capsys.readouterr().err
 
 
 def test_run_sets_parameters_and_limits(good: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -119,3 +119,25 @@ def test_checkpoint_with_code_is_not_loaded(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError):
         Checkpoint(str(tmp_path), targets={}).load("bad")
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "atp: 1\n" + "".join(f'c{i}: "@c{i + 1}"\n' for i in range(3000)) + 'c3000: 1\nmain: {process: ["@c0.x"]}\n',
+        "atp: 1\n" + "".join(f'c{i}: "@d{i + 1}"\n' for i in range(2000)),
+        "atp: 1\nx: {" + "a: , " * 20_000 + "}",
+        "atp: 1\nx: [" + "'#a.b', " * 20_000 + "]",
+        "atp: 1\nx: " + "#a.b, " * 20_000,
+        "atp: 1\nx: [" + "@a, " * 2000 + "]",
+        'atp: 1\nmain: {process: [{set: {x: "' + "(" * 1900 + '1"}}], output: x}',
+        "atp: 1\nmain: {process: [" + '{if: 1 > 0, "#print": 1}, ' * 3000 + "]}",
+    ],
+    ids=["chain", "misses", "duplicates", "quoted", "comment", "ats", "parentheses", "steps"],
+)
+def test_long_files_end_with_a_report(tmp_path: Path, text: str) -> None:
+    pipeline = atp.load(tmp_path / "x.yaml", text=text)
+    report = pipeline.validate("syntax")
+    if not report.errors:
+        pipeline.graph("init").to("dot")
+        pipeline.source("main")

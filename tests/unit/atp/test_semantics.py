@@ -98,10 +98,15 @@ main: {process: [{"@part.add": 1, output: b}, {"@numbers.append": $b}, {"#part.y
 
 
 def test_error_at_run_time_points_at_the_step(tmp_path: Path) -> None:
-    text = (
-        "atp: 1\nбудет: 1\n".replace("будет", "x")
-        + 'main:\n  process:\n    - set: {y: 0}\n    - {"#list": "я", output: q}   # ю\n    - {"#int": $q, output: z}\n  output: [z, y]\n'
-    )
+    text = """atp: 1
+main:
+  process:
+    - set: {y: 0}
+    - {"#list": "я", output: q}   # ю
+    - {set: {w: 1}}
+    - {"#int": $q, output: z}
+  output: [z, y, w]
+"""
     pipeline = atp.load("boom.yaml", text=text)
     built = pipeline.build()
     with pytest.raises(TypeError) as caught:
