@@ -96,11 +96,14 @@ class Problems:
 
     def __init__(self) -> None:
         self._found: dict[tuple[object, ...], Problem] = {}
+        self._error_count = 0
 
     def add(self, key: str, place: Place, hint: Hint | None = None, /, **holes: object) -> None:
         """Note one problem."""
         identity = (key, place, tuple(sorted((name, str(value)) for name, value in holes.items())))
-        self._found.setdefault(identity, Problem(key, place, holes, hint))
+        if identity not in self._found:
+            self._found[identity] = Problem(key, place, holes, hint)
+            self._error_count += key.startswith("E")
 
     def extend(self, problems: Iterable[Problem]) -> None:
         """Take over the problems of another pass."""
@@ -114,17 +117,17 @@ class Problems:
         )
 
     def drop(self, *codes: str) -> None:
-        """Forget problems with these codes."""
+        """Forget warnings with these codes."""
         self._found = {key: problem for key, problem in self._found.items() if problem.code not in codes}
 
     @property
     def has_errors(self) -> bool:
         """True if there is more than warnings."""
-        return any(problem.is_error for problem in self._found.values())
+        return self._error_count > 0
 
     def error_count(self) -> int:
         """How many errors there are; a caller compares it to know whether its part was sound."""
-        return sum(problem.is_error for problem in self._found.values())
+        return self._error_count
 
 
 def name_hint(name: str, legal: Iterable[str], sign: str = "") -> Hint | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 RESERVED = frozenset({"params", "run", "loop"})
+_CANDIDATES_MAX = 300
 _NEAREST_LENGTH_MAX = 60  # longer words are not typing slips, and the distance is quadratic in the length
 
 
@@ -20,8 +21,13 @@ def nearest(name: str, legal: Iterable[str]) -> str | None:
         return None
     limit = max(1, len(name) // 3)
     best: tuple[int, str] | None = None
-    for candidate in sorted(legal):
-        if abs(len(candidate) - len(name)) > limit or candidate == name:
+    letters = set(name.lower())
+    for candidate in sorted(legal)[:_CANDIDATES_MAX]:
+        if (
+            len(letters - set(candidate.lower())) > limit
+            or abs(len(candidate) - len(name)) > limit
+            or candidate == name
+        ):
             continue
         distance = edit_distance(name.lower(), candidate.lower())
         if distance <= limit and (best is None or distance < best[0]):

@@ -7,29 +7,33 @@ from dataclasses import dataclass, field
 from atp.instances import Instance
 from atp.model.values import Call, OuterValue, Reference, Value
 
+_ALIASES_MAX = 50  # `a: "@b"`, `b: "@c"`, …
 
-def inner_file(instance: Instance, name: str) -> Instance | None:
+
+def inner_file(instance: Instance, name: str, depth: int = 0) -> Instance | None:
     """The file behind a component, if the component is one."""
     component = instance.components.get(name)
-    return _file_of(component.value, instance) if component else None
+    return _file_of(component.value, instance, depth + 1) if component else None
 
 
-def _file_of(value: Value, instance: Instance) -> Instance | None:
+def _file_of(value: Value, instance: Instance, depth: int) -> Instance | None:
+    if depth > _ALIASES_MAX:
+        return None
     if isinstance(value, OuterValue):
         assert isinstance(value.scope, Instance)
-        return _file_of(value.value, value.scope)
+        return _file_of(value.value, value.scope, depth + 1)
     reference = value.reference if isinstance(value, Call) else value
     if not isinstance(reference, Reference):
         return None
     if reference.kind == "file":
         child = instance.child(reference)
         for name in reference.path:
-            child = inner_file(child, name) if child else None
+            child = inner_file(child, name, depth) if child else None
         return child
     if reference.kind == "component" and isinstance(value, Reference):
         found: Instance | None = instance
         for name in reference.path:
-            found = inner_file(found, name) if found else None
+            found = inner_file(found, name, depth) if found else None
         return found if found is not instance else None
     return None
 

@@ -8,12 +8,12 @@ import yaml
 
 from atp.diagnostics import Hint, Place, Problems
 from atp.reading.nodes import Mapping, Node, Scalar, Sequence
-from atp.reading.repairs import AT, HASH, Repaired, reference_in_comment, restored
+from atp.reading.repairs import AT, HASH, WINDOW, Repaired, reference_in_comment, restored
 from atp.reading.scalars import scalar_value
 
-CHARACTERS_MAX = 2_000_000
+CHARACTERS_MAX = 1_000_000
 DEPTH_MAX = 60
-NODES_MAX = 200_000
+NODES_MAX = 100_000
 _REPAIR_PASSES_MAX = 40
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -27,6 +27,15 @@ class Document:
     lines: tuple[str, ...]
     root: Node | None
     repaired: Repaired
+
+
+@dataclass
+class _Open:
+    """A list or mapping that is being read: the key that waits for its value, and the keys so far."""
+
+    node: Sequence | Mapping
+    waiting: list[Scalar] = field(default_factory=list)
+    keys: dict[str, Scalar] = field(default_factory=dict)
 
 
 class _LimitError(Exception):
@@ -90,7 +99,7 @@ def _repair(repaired: Repaired, line: int, column: int) -> bool:
         repaired.ats.add((line, column))
         return True
     for candidate in range(line, -1, -1):
-        found = reference_in_comment(repaired.lines[candidate], 0)
+        found = reference_in_comment(repaired.lines[candidate][:WINDOW])
         if found:
             repaired.replace(candidate, found[0], HASH)
             repaired.hashes[candidate, found[0]] = found[1]
@@ -122,7 +131,7 @@ class _Reader:
 
     def read(self) -> Node | None:
         events: Iterator[yaml.Event] = iter(yaml.parse(self.repaired.text, Loader=_LOADER))
-        stack: list[tuple[Sequence | Mapping, list[Scalar]]] = []
+        stack: list[_Open] = []
         root: Node | None = None
         documents = 0
         for event in events:
@@ -142,7 +151,7 @@ class _Reader:
             else:
                 root = node
             if isinstance(node, Sequence | Mapping):
-                stack.append((node, []))
+                stack.append(_Open(node))
                 if len(stack) > DEPTH_MAX:
                     raise _LimitError(node.place.line, node.place.column, f"depth {DEPTH_MAX}")
         return root
@@ -177,33 +186,34 @@ class _Reader:
     def _look_for_comment(self, place: Place) -> None:
         """An empty value followed by a comment that reads like a reference is a forgotten quote."""
         lines = self.repaired.lines
-        found = reference_in_comment(lines[place.line], max(0, place.column - 2))
-        if found and not lines[place.line][place.column : found[0]].strip(" \t-:,[{?"):
-            self.found_comments.append((place.line, *found))
+        start = max(0, place.column - 2)
+        found = reference_in_comment(lines[place.line][start : place.column + WINDOW])
+        if found and not lines[place.line][place.column : start + found[0]].strip(" \t-:,[{?"):
+            self.found_comments.append((place.line, start + found[0], found[1]))
             return
-        if lines[place.line][place.column :].strip(" \t:"):
+        if lines[place.line][place.column : place.column + WINDOW].strip(" \t:"):
             return
         indent = len(lines[place.line]) - len(lines[place.line].lstrip())
         for line in range(place.line + 1, len(lines)):
             source = lines[line]
             if source.strip():
-                found = reference_in_comment(source, 0)
+                found = reference_in_comment(source[:WINDOW])
                 if found and found[0] > indent and not source[: found[0]].strip():
                     self.found_comments.append((line, *found))
                 return
 
-    def _put(self, top: tuple[Sequence | Mapping, list[Scalar]], node: Node) -> None:
-        parent, waiting = top
+    def _put(self, top: "_Open", node: Node) -> None:
+        parent, waiting = top.node, top.waiting
         if isinstance(parent, Sequence):
             parent.items.append(node)
         elif not waiting:
             waiting.append(self._key(node))
         else:
             key = waiting.pop()
-            first = next((other for other, _ in parent.entries if other.text == key.text), None)
+            first = top.keys.setdefault(key.text, key)
             if key.is_broken:
                 return
-            if first:
+            if first is not key:
                 self.problems.add("E103", key.place, key=key.text, line=first.place.line + 1)
             elif key.text == "<<" and not key.is_quoted:
                 self.problems.add("E104", key.place, name="<<")

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 HASH, AT = "\ue000", "\ue001"
+WINDOW = 500  # characters of a line that are looked at: the search must not grow with the file
 _SYMBOLS = {HASH: "#", AT: "@"}
 _REFERENCE = r"[A-Za-z_][\w./-]*(?::\w+)?(?:\(\))?"
 # A comment is taken for a forgotten quote where a value is expected and the comment is nothing but a reference.
@@ -39,10 +40,10 @@ def restored(text: str) -> str:
     return text
 
 
-def reference_in_comment(line: str, from_column: int) -> tuple[int, str] | None:
-    """Column and text of a reference that YAML takes for a comment, at or after a column of this line."""
+def reference_in_comment(line: str) -> tuple[int, str] | None:
+    """Column and text of the first reference in a part of a line that YAML takes for a comment."""
     for found in _AFTER_KEY.finditer(line):
-        if found.start(1) >= from_column and not _is_inside_quotes(line, found.start(1)):
+        if not _is_inside_quotes(line, found.start(1)):
             return found.start(1), found.group(2)
     return None
 

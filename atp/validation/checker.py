@@ -4,7 +4,7 @@ import keyword
 from dataclasses import dataclass, field
 
 from atp.diagnostics import Hint, Place, Problems, name_hint
-from atp.instances import Instance, Workspace
+from atp.instances import Instance, Workspace, creation_order
 from atp.model.steps import Stage
 from atp.model.values import (
     Arguments,
@@ -36,7 +36,15 @@ class Checker:
     used: set[str] = field(default_factory=set)
     help_calls: list[Call] = field(default_factory=list)
     _facts: dict[str, Fact] = field(default_factory=dict)
+    _is_prepared: bool = False
     _running: set[str] = field(default_factory=set)
+
+    def prepare(self) -> None:
+        """Check all components, needed ones first: however long a chain is, no recursion follows it."""
+        if not self._is_prepared:
+            self._is_prepared = True
+            for name in creation_order(self.instance):
+                self.component(name)
 
     def component(self, name: str) -> Fact:
         """What is known of a component or stage; checked on first use."""
@@ -190,6 +198,7 @@ class Checker:
         if name in inner.components or name in inner.model.stages:
             checker = self.checkers.get(id(inner))
             if checker:
+                checker.prepare()
                 checker.used.add(name)
             return checker.component(name) if checker else UNKNOWN
         hint = name_hint(name, inner.model.names)

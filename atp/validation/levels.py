@@ -23,8 +23,7 @@ def check_files(workspace: Workspace, main: Instance, with_imports: bool) -> tup
     for instance in instances:
         checker = checkers[id(instance)]
         creation_order(instance, problems)
-        for name in instance.components:
-            checker.component(name)
+        checker.prepare()
         for stage in instance.model.stages.values():
             check_stage(checker, stage, read_from_outside(instance, stage.name))
     _warn_of_unused(main, problems)
