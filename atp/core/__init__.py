@@ -1,0 +1,1 @@
+"""The template repository: importing it registers every shipped template (`atp.registry.register`)."""

@@ -1,0 +1,108 @@
+"""Expressions: parsed to a syntax tree and checked node by node, never evaluated as text."""
+
+import ast
+import re
+import warnings
+
+from atp.diagnostics import Hint, Problems, name_hint
+from atp.model.steps import Expression
+from atp.model.values import Reference
+from atp.names import is_name
+from atp.parsing.references import reference_from_text
+from atp.reading.nodes import Node, Scalar
+
+FUNCTIONS = ("len", "abs", "min", "max", "int", "float", "every")
+LENGTH_MAX = 2000
+_TOKEN = re.compile(
+    r"""(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<ref>[$@][A-Za-z_][\w.]*(?:\(\))?)|(?P<sign>[$@#])"""
+)
+_OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.USub, ast.UAdd, ast.Not, ast.And, ast.Or)
+_COMPARISONS = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn, ast.Is, ast.IsNot)
+_PARTS = (ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Constant, ast.Load)
+
+
+def parse_expression(node: Node, problems: Problems) -> Expression:
+    """The expression in a node. E505 where it cannot be read; then `tree` is None."""
+    if not isinstance(node, Scalar):
+        problems.add("E505", node.place, Hint("hint.expression"), text="[…]")
+        return Expression(node.place, "", None)
+    if node.is_broken:
+        return Expression(node.place, "", None)
+    if not isinstance(node.value, str):
+        return Expression(node.place, node.text, ast.Constant(node.value))
+    return _parse_text(node, problems)
+
+
+def _parse_text(node: Scalar, problems: Problems) -> Expression:
+    text = node.text
+    references: list[Reference] = []
+    is_sound = len(text) <= LENGTH_MAX and not re.search(r"\b_r\d", text)
+
+    def placeholder(found: re.Match[str]) -> str:
+        nonlocal is_sound
+        if found["text"]:
+            return found["text"]
+        written = found["ref"]
+        if not written:
+            is_sound = False
+            return found[0]
+        shift = 1 if node.is_quoted else 0
+        reference = reference_from_text(written, node.place.part(found.start() + shift, len(written)), problems)
+        if reference is None:
+            references.append(Reference(node.place, written, "artefact", ("_",)))
+            raise _ReportedError
+        references.append(reference)
+        return f" _r{len(references) - 1} "
+
+    try:
+        tree = _tree_of(_TOKEN.sub(placeholder, text).strip()) if is_sound else None
+    except _ReportedError:
+        return Expression(node.place, text, None)
+    fault = "?" if tree is None or not is_sound else _fault_in(tree, len(references))
+    if fault is None and tree is not None:
+        return Expression(node.place, text, tree, tuple(references))
+    hint = Hint("hint.expression")
+    if fault and is_name(fault):
+        near = name_hint(fault, FUNCTIONS)
+        hint = near if near and near.key == "hint.nearest" else Hint("hint.expression_name", {"name": fault})
+    problems.add("E505", node.place, hint, text=text[:80])
+    return Expression(node.place, text, None)
+
+
+class _ReportedError(Exception):
+    pass
+
+
+def _tree_of(text: str) -> ast.expr | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _fault_in(tree: ast.expr, reference_count: int) -> str | None:
+    """The first thing in the tree that the language does not have; a name as itself."""
+    known = {f"_r{number}" for number in range(reference_count)}
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Call):
+            name = node.func.id if isinstance(node.func, ast.Name) else "?"
+            if name not in FUNCTIONS or node.keywords or any(isinstance(arg, ast.Starred) for arg in node.args):
+                return name
+            if name == "every" and not 1 <= len(node.args) <= 2:
+                return "?"
+            waiting += node.args
+        elif isinstance(node, ast.Name):
+            if node.id not in known:
+                return node.id
+        elif isinstance(node, ast.Constant):
+            if not isinstance(node.value, bool | int | float | str | None):
+                return "?"
+        elif isinstance(node, _PARTS):
+            waiting += ast.iter_child_nodes(node)
+        elif not isinstance(node, (*_OPERATORS, *_COMPARISONS)):
+            return "?"
+    return None

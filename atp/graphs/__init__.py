@@ -1,0 +1,1 @@
+"""Graphs of a file: how components are created, and how a stage is carried out. Made from the model alone."""

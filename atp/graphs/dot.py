@@ -1,0 +1,74 @@
+"""Graphviz: the dot language, and SVG by the local `dot` program."""
+
+import shutil
+import subprocess
+
+from atp.graphs.graph import Graph, GraphEdge, GraphNode
+
+_TIMEOUT_S = 60
+_STYLES = {
+    "path": "color=black",
+    "data": 'color="#2a7ab0", fontcolor="#2a7ab0", constraint=false',
+    "loop": 'style=dashed, constraint=false, label="loop"',
+    "yes": "color=black",
+    "no": "color=black",
+    "needs": "color=black",
+}
+_SHAPES = {"if": "diamond", "break": "diamond", "iterator": "ellipse", "service": "note", "stage": "component"}
+
+
+class GraphvizMissingError(RuntimeError):
+    """The program `dot` is not installed or failed."""
+
+
+def dot_from_graph(graph: Graph) -> str:
+    """The graph in the dot language. A node carries its line as `URL="#line-N"`."""
+    lines = [f"digraph {_quoted(graph.name)} {{", '  rankdir=TB; node [shape=box, fontname="sans-serif"];']
+    lines += ['  edge [fontname="sans-serif", fontsize=10]; graph [fontname="sans-serif"];']
+    lines += _cluster_lines(graph, "", "  ")
+    lines += [_edge_line(edge) for edge in graph.edges]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _cluster_lines(graph: Graph, parent: str, indent: str) -> list[str]:
+    lines = [indent + _node_line(node) for node in graph.nodes if node.cluster == parent]
+    for cluster in graph.clusters:
+        if cluster.parent == parent:
+            lines.append(f"{indent}subgraph {_quoted('cluster_' + cluster.id)} {{")
+            lines.append(f"{indent}  label={_quoted(cluster.label)};")
+            lines += _cluster_lines(graph, cluster.id, indent + "  ")
+            lines.append(f"{indent}}}")
+    return lines
+
+
+def _node_line(node: GraphNode) -> str:
+    parts = [node.label]
+    if node.inputs:
+        parts.append("input: " + ", ".join(node.inputs))
+    if node.outputs:
+        parts.append("output: " + ", ".join(node.outputs))
+    shape = _SHAPES.get(node.kind, "box")
+    link = f', URL="#line-{node.line}", id={_quoted(node.id)}' if node.line else f", id={_quoted(node.id)}"
+    return f"{_quoted(node.id)} [label={_quoted(chr(10).join(parts))}, shape={shape}{link}];"
+
+
+def _edge_line(edge: GraphEdge) -> str:
+    label = f", label={_quoted(edge.label)}" if edge.label and edge.kind != "loop" else ""
+    return f"  {_quoted(edge.source)} -> {_quoted(edge.target)} [{_STYLES[edge.kind]}{label}];"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def svg_from_dot(text: str) -> str:
+    """SVG of a graph. Raises GraphvizMissingError with what to install."""
+    program = shutil.which("dot")
+    if program is None:
+        raise GraphvizMissingError("svg needs the program 'dot' of Graphviz (apt install graphviz); use mermaid or dot")
+    done = subprocess.run(
+        [program, "-Tsvg"], input=text, text=True, capture_output=True, timeout=_TIMEOUT_S, check=False
+    )
+    if done.returncode != 0:
+        raise GraphvizMissingError(f"dot failed: {done.stderr.strip()[:300]}")
+    return done.stdout

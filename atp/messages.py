@@ -1,0 +1,21 @@
+"""Sentences by code, Russian and English. The texts are in atp/locales."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+
+LANGUAGES = ("en", "ru")
+
+
+@cache
+def texts(language: str) -> dict[str, str]:
+    """All texts of one language by key. An unknown language gives English."""
+    name = language if language in LANGUAGES else "en"
+    loaded: dict[str, str] = json.loads((files("atp") / "locales" / f"{name}.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+def sentence(key: str, holes: Mapping[str, object], language: str = "en") -> str:
+    """The text of `key` with its holes filled."""
+    return texts(language)[key].format_map(dict(holes))

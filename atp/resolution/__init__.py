@@ -1,0 +1,1 @@
+"""From names to things: the import allow-list, objects of libraries, files of the project."""

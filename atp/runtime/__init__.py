@@ -1,0 +1,1 @@
+"""What a running pipeline uses: run information, checkpoints, epochs, distribution, the local platform."""

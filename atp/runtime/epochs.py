@@ -1,0 +1,32 @@
+"""`#atp.Epochs`: a resumable count of passes."""
+
+from collections.abc import Iterator
+
+
+class Epochs:
+    """Iterates 0..total-1 from where its state says. A pass is done when the next one is asked for, or marked done."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.done_count = 0
+
+    def __iter__(self) -> Iterator[int]:
+        while self.done_count < self.total:
+            current = self.done_count
+            yield current
+            self.done_count = current + 1
+
+    def __len__(self) -> int:
+        return self.total
+
+    def mark_done(self) -> None:
+        """Count the pass that is running: what is saved after this goes on with the next one."""
+        self.done_count = min(self.total, self.done_count + 1)
+
+    def state_dict(self) -> dict[str, int]:
+        """What a checkpoint keeps."""
+        return {"done": self.done_count}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on from a kept state."""
+        self.done_count = state["done"]

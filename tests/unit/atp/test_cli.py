@@ -1,0 +1,91 @@
+"""The command line: exit codes and what is printed."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from atp.cli import main
+
+GOOD = """atp: 1
+params: {n: 3}
+main:
+  iterator: {"#range": "@params.n", output: i}
+  process:
+    - set: {y: $i + 1}
+  output: y
+"""
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> str:
+    (tmp_path / "good.yaml").write_text(GOOD)
+    return "good.yaml"
+
+
+def test_validate_prints_records_and_exits_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad.yaml").write_text(GOOD.replace("$i + 1", "$j + 1"))
+    assert main(["--lang", "ru", "validate", "bad.yaml", "--format", "json"]) == 2
+    record = json.loads(capsys.readouterr().out)[0]
+    assert (record["code"], record["line"], record["column"]) == ("E402", 6, 16)
+    assert "не создаётся" in record["message"]
+    assert main(["validate", "bad.yaml"]) == 2
+    assert "bad.yaml:6:16: E402" in capsys.readouterr().err
+
+
+def test_run_sets_parameters_and_limits(good: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", good, "--set", "n=7"]) == 0
+    assert main(["run", good, "--limit", "2", "--profile"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.split() == ["7", "2"] and "main:6 set y" in captured.err
+    assert main(["run", good, "--set", "m=7"]) == 2
+    assert main(["run", good, "nothing"]) == 2
+
+
+def test_failed_run_exits_with_1_and_names_the_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad.yaml").write_text(GOOD.replace("$i + 1", "$i / 0"))
+    assert main(["run", "bad.yaml"]) == 1
+    assert "bad.yaml:6:16: ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_question_mark_prints_help_and_exits_with_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "ask.yaml").write_text('atp: 1\nx: {"#functools.partial": "?"}\nmain: {process: ["@x"]}\n')
+    assert main(["run", "ask.yaml"]) == 3
+    assert "functools.partial" in capsys.readouterr().out
+    assert main(["help", "ask.yaml"]) == 3
+    assert main(["help", "#os.system"]) == 2
+
+
+def test_show_prints_python(good: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", good]) == 0
+    assert "for i in _range(3):" in capsys.readouterr().out
+
+
+def test_fmt_adds_quotes_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "f.yaml"
+    path.write_bytes(b'atp: 1\r\na: #torch.nn.ReLU  \r\nb: [@a, "@a"] # text\n')
+    assert main(["fmt", "f.yaml", "--check"]) == 2
+    assert main(["fmt", "f.yaml"]) == 0
+    assert path.read_bytes() == b'atp: 1\r\na: "#torch.nn.ReLU"  \r\nb: ["@a", "@a"] # text\n'
+    assert main(["fmt", "f.yaml", "--check"]) == 0
+
+
+def test_debug_stops_before_each_step(
+    good: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = iter(["n", "p i", "q"])
+    monkeypatch.setattr("atp.runtime.debugging.input", lambda _: next(answers), raising=False)
+    assert main(["run", good, "--debug", "main:6"]) == 1
+    out = capsys.readouterr().out
+    assert out.count("-- line 6: set y") == 2 and "y: int 1" in out
+    assert main(["run", good, "--debug", "other"]) == 2
+
+
+def test_importing_and_level_syntax_need_no_torch(examples: Path) -> None:
+    code = (
+        "import sys, atp, atp.api, atp.cli; p = atp.load(sys.argv[1]); assert not p.validate('syntax').errors;"
+        "p.graph('exec', 'main'); p.graph('init'); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, str(examples / "classifier.yaml")], check=True)
