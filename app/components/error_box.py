@@ -106,12 +106,12 @@ def _hold() -> NoReturn:
     The browser removes what a run did not draw when that run ends. As long as it has not ended, all fields, tabs and
     zoomed graphs stay as they are; the notice in the sidebar's component tells the reader why nothing moves.
     """
-    st.session_state[session_keys.HOLDS] = st.session_state.get(session_keys.HOLDS, 0) + 1
     while True:
         time.sleep(HOLD_CHECK_EVERY_S)
         # Streamlit hands over a click, or the end of the session, only where a run sends something to the browser
         st.set_page_config(page_title=t("connection.reconnecting"))
         if _is_back():
+            st.session_state[session_keys.HOLDS] = st.session_state.get(session_keys.HOLDS, 0) + 1
             st.rerun()
 
 
@@ -126,11 +126,12 @@ def show_reconnecting(error: ApiUnavailableError) -> None:
     """A box that tries again by itself and brings the page back when the backend answers."""
     st.warning(f"{plain(render(error))}\n\n{plain(render_hint(error))}", icon=":material/sync_problem:")
     st.button(t("reconnect.now"), key="reconnect_now", icon=":material/refresh:")
-    _retry()
+    _retry(time.monotonic())
 
 
 @st.fragment(run_every=RETRY_EVERY_S)
-def _retry() -> None:
-    if _is_back():
+def _retry(shown_at: float) -> None:
+    # not at once: a backend that says it is well and still refuses would be asked without a pause
+    if time.monotonic() - shown_at >= RETRY_EVERY_S / 2 and _is_back():
         st.rerun()
     st.caption(t("reconnect.trying"))

@@ -22,7 +22,7 @@ def show(workers: list[Worker], key: str) -> dict[str, object]:
     """Draw two rows of four fields; returns them as fields of RunCreate."""
     fields: dict[str, object] = {}
     for row in ((_seed, _retries, _priority, _labels), (_processes, _time_limit, _memory_limit, _threads)):
-        for column, draw in zip(st.columns(4), row, strict=True):
+        for column, draw in zip(st.columns(4, vertical_alignment="bottom"), row, strict=True):
             with column:
                 fields.update(draw(workers, key))
     given = {name: fields.pop(name) for name in RunLimits.model_fields}

@@ -17,9 +17,7 @@ def is_due(run: Run) -> bool:
 
 def show_button(run: Run) -> None:
     """Start a final run again and go to the new one."""
-    is_pressed = st.button(
-        t("run.retry"), key=f"retry_{run.id}", icon=":material/replay:", help=t("run.retry_help"), width="stretch"
-    )
+    is_pressed = st.button(t("run.retry"), key=f"retry_{run.id}", icon=":material/replay:", help=t("run.retry_help"))
     if is_pressed:
         with error_box.guard(stop=False):
             again = api().retry_run(run.id)

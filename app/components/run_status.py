@@ -40,12 +40,10 @@ def _is_settled(run: Run) -> bool:
 
 
 def _draw(run: Run) -> None:
-    left, right = st.columns([6, 1], vertical_alignment="center")
-    with left, st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         run_badge.show(run)
         st.markdown(f"**{t('run.progress', percent=f'{run.progress:.0f}')}**", width="content")
-        st.markdown(_facts(run), width="content")
-    with right:
+        st.markdown(_facts(run), width="stretch")
         if run.state in FINAL_STATES:
             run_repeats.show_button(run)
         else:
@@ -89,7 +87,6 @@ def _stop_button(run: Run) -> None:
         key=f"stop_{run.id}",
         icon=":material/stop_circle:",
         disabled=run.is_stop_requested,
-        width="stretch",
     )
     if is_pressed:
         with error_box.guard(stop=False):

@@ -134,14 +134,15 @@ def until_restarted(workstation: Workstation, part: str, killed: int) -> None:
 
 
 def zoom(page: Page) -> None:
-    """Draw a frame in the chart."""
+    """Draw a frame in the chart, once the form above it has unfolded."""
+    page.wait_for_timeout(1_000)
     box = page.locator(".arm-charts__plot .nsewdrag").first.bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 40)
     page.mouse.down()
     page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 120, steps=6)
     page.mouse.up()
-    page.wait_for_timeout(400)
+    page.wait_for_function(f"{X_RANGE}[0] > 0")
 
 
 def settle(page: Page) -> None:

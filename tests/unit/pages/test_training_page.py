@@ -1,6 +1,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 
+from app.components import error_box
 from backend.contracts.base import ErrorReply, Problem, Reason
 from backend.contracts.datasets import SplitCounts
 from backend.contracts.runs import Message, RunCreate, RunLimits
@@ -254,3 +255,30 @@ def test_a_silent_backend_shows_a_box_that_tries_again(silent_backend, open_page
     page = open_page("training", language="ru")
     assert not page.exception
     assert "не отвечает" in page.warning[0].value
+
+
+def test_a_page_waits_for_the_backend_but_not_without_end(world, open_page, monkeypatch):
+    """A backend that says that it is well and still refuses is told to the reader, after three attempts."""
+    monkeypatch.setattr(error_box, "HOLD_CHECK_EVERY_S", 0)
+    add_project(world)
+    world.runs["r1"] = contract_objects.run()
+    page = open_page("training", run="r1")
+    world.failures["GET", "/runs"] = (503, ErrorReply(code="storage_failed", message="the bucket is away"))
+    asked = len(world.requests)
+    page.run()
+    assert not page.exception
+    assert len(page.warning) == 1
+    assert len([path for _, path, _, _ in world.requests[asked:] if path == "/runs"]) == 1 + error_box.MOST_HOLDS
+    world.failures.clear()
+    page.run()
+    assert not page.warning and "Training 1" in shown_text(page)
+
+
+def test_a_start_whose_answer_is_lost_says_to_look_and_repeat(world, open_page, monkeypatch):
+    monkeypatch.setattr(error_box, "HOLD_CHECK_EVERY_S", 0)
+    add_project(world)
+    world.failures["POST", "/runs"] = (503, ErrorReply(code="store_unavailable", message="m"))
+    page = open_page("training", project="p1")
+    page.button(key=START).click().run()
+    assert not page.exception
+    assert "See whether it was carried out" in page.toast[0].value
