@@ -48,8 +48,10 @@ class Connection {
     setText(this.pulse.lastElementChild, isAway ? this.labels.reconnecting : this.labels.ok);
     setText(this.notice.firstElementChild, this.labels.reconnecting);
     setText(this.notice.lastElementChild, lines.join(" "));
+    this.notice.dataset.parts = this.away.join(" ");
     this.notice.hidden = !isAway;
     if (isAway) this.colour();
+    if (this.away.includes("ui")) closeStreamlitsDialog();
   }
 
   // the theme's variables exist inside Streamlit's components only
@@ -67,6 +69,12 @@ class Connection {
     clearTimeout(this.timer);
     document.removeEventListener("visibilitychange", this.wake);
     this.notice.remove();
+  }
+}
+
+function closeStreamlitsDialog() {
+  for (const dialog of document.querySelectorAll('[data-testid="stDialog"]')) {
+    if (dialog.textContent.startsWith("Connection error")) dialog.querySelector("button")?.click();
   }
 }
 

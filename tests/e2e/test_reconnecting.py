@@ -26,6 +26,7 @@ PARTS = {
     "worker": "backend.runs.worker",
     "ui": "app.server",
 }
+PAGES = ("training", "testing", "results", "queue", "datasets", "annotate", "projects", "solutions")
 X_RANGE = "document.querySelector('.arm-charts__plot')._fullLayout.xaxis.range"
 FAULTS = "[data-testid=stException], [data-testid=stAlertContentError], [data-testid=stAlertContentWarning]"
 BACK_WITHIN_MS = 60_000
@@ -79,7 +80,7 @@ def test_a_killed_part_is_told_and_the_page_goes_on(workstation: Workstation, ru
         page.screenshot(path=SHOTS / f"{part}-away.png")
     until_restarted(workstation, part, killed)
     expect(page.locator(".arm-reconnecting")).to_be_hidden(timeout=BACK_WITHIN_MS)
-    settle(page)
+    until_alive(page)
     drawn = int(page.locator(".arm-charts").get_attribute("data-points") or 0)
     page.wait_for_function(f"+document.querySelector('.arm-charts').dataset.points > {drawn + 20}", timeout=30_000)
 
@@ -107,6 +108,52 @@ def test_clicks_during_an_outage_are_followed_after_it(workstation: Workstation,
     expect(page.get_by_label(re.compile("^epochs"))).to_have_value("88")
 
 
+@pytest.fixture
+def unattended(workstation: Workstation) -> Iterator[None]:
+    """Nobody starts again what dies."""
+    supervisor = psutil.Process(workstation.pid)
+    supervisor.suspend()
+    yield
+    supervisor.resume()
+
+
+def test_an_outage_that_lasts_is_explained_and_ends_alone(
+    workstation: Workstation, page: Page, unattended: None
+) -> None:
+    page.get_by_role("tab", name="Plots").click()
+    killed = kill(workstation, "ui")
+    expect(page.locator(".arm-reconnecting")).to_contain_text("is arm up still running", timeout=60_000)
+    page.wait_for_timeout(2_000)
+    expect(page.get_by_text("Are you connected to the internet?")).not_to_be_visible()
+    page.screenshot(path=SHOTS / "ui-away-for-long.png")
+    psutil.Process(workstation.pid).resume()
+    until_restarted(workstation, "ui", killed)
+    expect(page.locator(".arm-reconnecting")).to_be_hidden(timeout=2 * BACK_WITHIN_MS)
+    until_alive(page)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_label(re.compile("^epochs"))).to_have_value("88")
+
+
+def test_pages_opened_without_the_api_say_what_happened_and_come_alone(
+    workstation: Workstation, browser_context: BrowserContext, unattended: None
+) -> None:
+    killed = kill(workstation, "api")
+    pages = {name: browser_context.new_page() for name in ("", *PAGES)}
+    for name, page in pages.items():
+        page.goto(f"{workstation.url}/{name}")
+        box = page.locator("[data-testid=stAlertContentWarning]")
+        expect(box).to_contain_text("does not answer")
+        expect(box).to_contain_text("arm up")
+        page.screenshot(path=SHOTS / f"{name or 'home'}-without-api.png")
+    psutil.Process(workstation.pid).resume()
+    until_restarted(workstation, "api", killed)
+    for page in pages.values():
+        page.bring_to_front()
+        expect(page.locator(FAULTS)).to_have_count(0, timeout=BACK_WITHIN_MS)
+        settle(page)
+        page.close()
+
+
 def process_of(workstation: Workstation, part: str) -> psutil.Process | None:
     """The part's process among the children of `arm up`."""
     for child in psutil.Process(workstation.pid).children():
@@ -131,6 +178,13 @@ def until_restarted(workstation: Workstation, part: str, killed: int) -> None:
             return
         time.sleep(0.1)
     raise AssertionError(f"{part} was not started again")
+
+
+def until_alive(page: Page) -> None:
+    """Wait until the page's own session answers again: the status counts seconds."""
+    facts = page.get_by_text(re.compile("running for"))
+    expect(facts).not_to_have_text(facts.inner_text(), timeout=2 * BACK_WITHIN_MS)
+    settle(page)
 
 
 def zoom(page: Page) -> None:
