@@ -5,7 +5,7 @@ The environment is read here and in app/server.py alone: ARM_API_URL (with /api)
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO, Literal, TypeVar
+from typing import Any, BinaryIO, Literal, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -61,8 +61,22 @@ class ApiError(Exception):
         self.status = status
 
 
+class LogTail(NamedTuple):
+    """The end of a log as bytes, and how many bytes the whole holds."""
+
+    content: bytes
+    total_bytes: int
+
+
 class ApiUnavailableError(ApiError):
-    """The backend does not answer, or says that a store behind it does not; the request may be repeated."""
+    """The backend does not answer, or says that a store behind it does not; the request may be repeated.
+
+    `is_change`: the request was to change something, and nobody knows whether it did.
+    """
+
+    def __init__(self, reply: ErrorReply, status: int, is_change: bool) -> None:
+        super().__init__(reply, status)
+        self.is_change = is_change
 
 
 class Api:
@@ -211,6 +225,10 @@ class Api:
         body = RunsDelete(run_ids=tuple(run_ids)).model_dump_json()
         self._send("POST", "/runs/delete", content=body, headers={"Content-Type": "application/json"})
 
+    def retry_run(self, run_id: str) -> Run:
+        """Start a final run again; the new run is returned."""
+        return self._json("POST", f"/runs/{_part(run_id)}/retry", Run, timeout=httpx.Timeout(60, connect=3))
+
     def messages(self, run_id: str, level: str | None = None, limit: int = 500) -> list[Message]:
         """The newest `limit` messages, oldest first."""
         return self._json(
@@ -237,9 +255,11 @@ class Api:
         """Files that a run produced."""
         return self._json("GET", f"/runs/{_part(run_id)}/artifacts", list[Artifact])
 
-    def log(self, run_id: str, stream: Literal["stdout", "stderr"]) -> str:
-        """The run's output: its tail while running, all of it when final."""
-        return self._send("GET", f"/runs/{_part(run_id)}/logs/{_part(stream)}").text
+    def log(self, run_id: str, stream: Literal["stdout", "stderr"], tail_bytes: int) -> LogTail:
+        """The end of the run's output, at most `tail_bytes` of it."""
+        reply = self._send("GET", f"/runs/{_part(run_id)}/logs/{stream}", params={"tail_bytes": tail_bytes})
+        length = reply.headers.get("x-log-bytes", "")
+        return LogTail(reply.content, int(length) if length.isdigit() else len(reply.content))
 
     # --- queue and workers ---
 
@@ -305,7 +325,7 @@ class Api:
         try:
             reply = self._client.request(method, path, **options)
         except httpx.TransportError as error:
-            raise ApiUnavailableError(_unavailable(self._client.base_url, error), status=0) from error
+            raise ApiUnavailableError(_unavailable(self._client.base_url, error), 0, method != "GET") from error
         if reply.is_success or reply.status_code == httpx.codes.NOT_MODIFIED:
             return reply
         raise _error_from_reply(reply)
@@ -327,8 +347,9 @@ def _error_from_reply(reply: httpx.Response) -> ApiError:
         parsed = ErrorReply.model_validate_json(reply.content)
     except ValidationError:
         parsed = _unexpected(reply)
-    kind = ApiUnavailableError if reply.status_code in (502, 503, 504) else ApiError
-    return kind(parsed, reply.status_code)
+    if reply.status_code in (502, 503, 504):
+        return ApiUnavailableError(parsed, reply.status_code, reply.request.method != "GET")
+    return ApiError(parsed, reply.status_code)
 
 
 def _parsed(reply: httpx.Response, shape: type[T]) -> T:

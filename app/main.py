@@ -1,9 +1,9 @@
-"""The shell around every page: navigation, logo, language and the backend's pulse. No page content here."""
+"""The shell around every page: navigation, logo, language and the workstation's pulse. No page content here."""
 
 import streamlit as st
 
 from app import navigation, session_keys
-from app.components import shell
+from app.components import error_box, shell
 from app.i18n import language, t
 
 st.session_state.setdefault(session_keys.LANGUAGE, language())
@@ -12,4 +12,6 @@ shell.show_frame()
 page = st.navigation(navigation.sections())
 with st.sidebar:
     shell.show_sidebar()
+error_box.page_begins(page.url_path)
 page.run()
+error_box.page_is_drawn(page.url_path)

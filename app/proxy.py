@@ -4,7 +4,9 @@ The token stays on this side. What comes back was uploaded by someone, so nothin
 run: only raster images are shown in place, everything else is a download. Uploads: upload_proxy.py.
 """
 
+import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -28,6 +30,8 @@ _SAFE_HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Pol
 _IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
 _MAX_WIDTH = 8192
 _MAX_POINTS = 20_000
+_HEALTH_KEPT_S = 1.0
+_HEALTH_TIMEOUT = httpx.Timeout(4, connect=1)  # the backend itself waits two seconds for each store
 
 
 class Proxy:
@@ -38,6 +42,9 @@ class Proxy:
         self._client = httpx.AsyncClient(
             base_url=api_url, headers=headers, timeout=httpx.Timeout(60, connect=3), trust_env=False
         )
+        self._health: tuple[int, bytes] = (503, b"{}")
+        self._health_until = 0.0
+        self._health_lock = asyncio.Lock()
 
     @asynccontextmanager
     async def lifespan(self, _app: Any) -> AsyncIterator[None]:
@@ -51,8 +58,10 @@ class Proxy:
             Route("/healthz", self.healthz),
             Route("/home", lambda _request: RedirectResponse("/")),  # Streamlit serves the first page at / only
             Route("/objects/{sha256}", self.image),
+            Route("/live/health", self.health),
             Route("/live/{run_id}/points", self.points),
             Route("/download/solutions/{solution_id}", self.solution),
+            Route("/download/runs/{run_id}/{stream}.log", self.log),
             Route("/download/{sha256}/{filename}", self.download),
             Route("/vendor/plotly.min.js", self.plotly),
             *UploadProxy(self._client).routes(),
@@ -61,6 +70,18 @@ class Proxy:
     async def healthz(self, _request: Request) -> Response:
         """This process is up; says nothing of the backend."""
         return JSONResponse({"status": "ok"})
+
+    async def health(self, _request: Request) -> Response:
+        """GET /live/health : {status, mongo, redis}, or 503 when the backend is away; asked once for all tabs."""
+        async with self._health_lock:
+            if time.monotonic() >= self._health_until:
+                reply = await self._fetch("health", {}, timeout=_HEALTH_TIMEOUT)
+                self._health = (reply.status_code, await reply.aread())
+                await reply.aclose()
+                self._health_until = time.monotonic() + _HEALTH_KEPT_S
+        status, body = self._health
+        headers = {**_SAFE_HEADERS, "Cache-Control": "no-store"}
+        return Response(body, status_code=status, media_type="application/json", headers=headers)
 
     async def image(self, request: Request) -> Response:
         """GET /objects/{sha256}?width= : an image of a dataset or of a run."""
@@ -91,6 +112,14 @@ class Proxy:
         named = reply.headers.get("content-disposition")
         return self._streamed(reply, {"Content-Disposition": named} if named else {}, filename=f"{solution_id}.zip")
 
+    async def log(self, request: Request) -> Response:
+        """GET /download/runs/{id}/stdout.log : what a script printed, passed on in pieces, whatever its length."""
+        run_id, stream = request.path_params["run_id"], request.path_params["stream"]
+        if not _ID.fullmatch(run_id) or stream not in ("stdout", "stderr"):
+            return _refused("bad_object_name", name=f"{run_id}/{stream}"[:80])
+        reply = await self._fetch(f"runs/{run_id}/logs/{stream}", {})
+        return self._streamed(reply, {"Cache-Control": "no-store"}, filename=f"{run_id}-{stream}.log")
+
     async def points(self, request: Request) -> Response:
         """GET /live/{run_id}/points : the graphs, for live_charts, whole or in a range; 304 when nothing is new."""
         run_id = request.path_params["run_id"]
@@ -114,8 +143,8 @@ class Proxy:
         script = str(files("plotly") / "package_data" / "plotly.min.js")
         return FileResponse(script, media_type="text/javascript", headers={"Cache-Control": "public, max-age=86400"})
 
-    async def _fetch(self, path: str, params: Mapping[str, str] | httpx.QueryParams) -> httpx.Response:
-        request = self._client.build_request("GET", path, params=params)
+    async def _fetch(self, path: str, params: Mapping[str, str] | httpx.QueryParams, **options: Any) -> httpx.Response:
+        request = self._client.build_request("GET", path, params=params, **options)
         try:
             return await self._client.send(request, stream=True)
         except httpx.TransportError as error:

@@ -321,7 +321,7 @@ def _run_services(
     samples = RunSamples(runs, datasets)
     sealing = PointSealing(points, cursors)
     reports = RunReports(runs, cursors, points, messages, metrics, results, samples, own_messages, sealing)
-    retries = RunRetries(runs, run_service, new_id, utc_now)
+    retries = RunRetries(runs, run_service, own_messages, new_id, utc_now)
     return RunServices(
         runs=run_service,
         records=RunRecordService(runs, messages, metrics, results, artifacts, objects),

@@ -4,15 +4,13 @@ import streamlit as st
 
 from app import navigation, session_keys
 from app.api_client import Api, api
-from app.components import parameter_form, picker, queue_options, sample_picker
+from app.components import launch_options, parameter_form, picker, sample_picker
 from app.i18n import language, t
 from app.query import query_id
 from backend.contracts.datasets import Split
 from backend.contracts.projects import Project
 from backend.contracts.runs import FINAL_STATES, Run, RunCreate, RunKind
 
-LARGEST_SEED = 2**32 - 1
-"""NumPy takes no larger one."""
 NO_RUN = ""
 _ROLES: dict[RunKind, tuple[Split, ...]] = {"train": ("train", "val", "test"), "test": ("test",)}
 
@@ -55,28 +53,13 @@ def show(kind: RunKind, project: Project) -> RunCreate | None:
                 key=f"{key}_own_weights",
                 help=t("launch.from_own_weights_help"),
             )
-        fields["seed"] = _seed(key)
-        fields.update(queue_options.show(client.workers(), key))
+        fields.update(launch_options.show(client.workers(), key))
     parameters = project.parameters.train if kind == "train" else project.parameters.test
     fields["params"] = parameter_form.show(parameters, key)
     if not parameters:
         st.caption(t("launch.no_parameters"))
     is_pressed = st.button(t(f"launch.start.{kind}"), key=f"{key}_start", type="primary", icon=":material/play_arrow:")
     return RunCreate(project_id=project.id, kind=kind, **fields) if is_pressed else None
-
-
-def _seed(key: str) -> int | None:
-    return st.number_input(
-        t("launch.seed"),
-        min_value=0,
-        max_value=LARGEST_SEED,
-        value=None,
-        step=1,
-        placeholder=t("launch.seed_none"),
-        help=t("launch.seed_help"),
-        key=f"{key}_seed",
-        width=240,
-    )
 
 
 def _device(client: Api, project: Project, key: str) -> str:

@@ -163,6 +163,7 @@ function layout(theme, run, series) {
 const CONFIG = {
   responsive: true,
   displaylogo: false,
+  showTips: false, // "Double-click to zoom back out", in English only, lies on the page's controls
   // named one by one: Plotly's default set has buttons that lead to services outside
   modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
 };

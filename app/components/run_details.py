@@ -57,12 +57,26 @@ def _identity(run: Run) -> list[tuple[str, object]]:
         (t("details.arguments"), run.arguments or "–"),
         (t("details.device"), run.device),
         (t("details.seed"), "–" if run.seed is None else run.seed),
+        *([(t("details.processes"), run.processes)] if run.processes > 1 else []),
+        *_limits(run),
         (t("details.code"), run.code_sha256),
         *[(t("details.weights"), sha256) for sha256 in run.weights],
         (t("details.isolation"), t(f"isolation.{run.isolation}") if run.isolation else "–"),
         (t("details.network"), t(f"network.{_network(run)}")),
         (t("details.exit_code"), "–" if run.exit_code is None else run.exit_code),
     ]
+
+
+def _limits(run: Run) -> list[tuple[str, object]]:
+    """Only those that were set: a run without limits has nothing to say of them."""
+    limits = run.limits
+    rows = [
+        (t("details.time_limit"), limits.time_s and duration(limits.time_s)),
+        (t("details.memory_limit"), limits.memory_mb and t("details.megabytes", count=limits.memory_mb)),
+        (t("details.threads"), limits.threads),
+        (t("details.retries"), run.retries),
+    ]
+    return [(name, value) for name, value in rows if value]
 
 
 def _network(run: Run) -> str:

@@ -1,12 +1,11 @@
-"""What surrounds a page: logo, small style corrections, language switch, the backend's state."""
+"""What surrounds a page: logo, small style corrections, language switch, the workstation's pulse."""
 
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
 from app import session_keys
-from app.api_client import ApiError, api
+from app.components import connection
 from app.i18n import LANGUAGES, default_language, language, t
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
@@ -26,7 +25,7 @@ def show_frame() -> None:
 
 
 def show_sidebar() -> None:
-    """Language switch and the backend's pulse."""
+    """Language switch and the workstation's pulse."""
     st.segmented_control(
         t("shell.language"),
         LANGUAGES,
@@ -36,24 +35,7 @@ def show_sidebar() -> None:
         persist_state="session",
         label_visibility="collapsed",
     )
-    _show_pulse()
-
-
-@st.fragment(run_every=10)
-def _show_pulse() -> None:
-    health = _health()
-    state = "ok" if health.get("status") == "ok" else "down" if not health else "degraded"
-    colour = {"ok": "green", "degraded": "orange", "down": "red"}[state]
-    st.markdown(f":small[:{colour}[●] :gray[{t(f'shell.backend.{state}')}]]")
-
-
-@st.cache_data(ttl=4, show_spinner=False)
-def _health() -> dict[str, Any]:
-    """Shared by all sessions, so ten open tabs ask once."""
-    try:
-        return api().health()
-    except ApiError:
-        return {}
+    connection.show()
 
 
 def _keep_language_in_url() -> None:

@@ -142,7 +142,16 @@ def list_artifacts(run_id: str, records: RecordsOf) -> list[Artifact]:
 
 
 @router.get("/runs/{run_id}/logs/{stream}")
-def get_log(run_id: str, stream: Literal["stdout", "stderr"], records: RecordsOf) -> Response:
-    """The last text of a stream while the run is active, all of it when the run is final."""
-    headers = {"X-Content-Type-Options": "nosniff"}
-    return StreamingResponse(records.log(run_id, stream), media_type="text/plain; charset=utf-8", headers=headers)
+def get_log(
+    run_id: str,
+    stream: Literal["stdout", "stderr"],
+    records: RecordsOf,
+    tail_bytes: Annotated[int | None, Query(ge=1, le=16 << 20)] = None,
+) -> Response:
+    """The last text of a stream while the run is active, all of it when the run is final; `tail_bytes`: only its end.
+
+    The header X-Log-Bytes is the length of the whole.
+    """
+    length, chunks = records.log(run_id, stream, tail_bytes)
+    headers = {"X-Content-Type-Options": "nosniff", "X-Log-Bytes": str(length)}
+    return StreamingResponse(chunks, media_type="text/plain; charset=utf-8", headers=headers)

@@ -29,7 +29,8 @@ class LimitWatch:
             # The clock of the shim, which goes on while agents come and go.
             elapsed_s = time.clock_gettime(time.CLOCK_BOOTTIME) - self._started_at
             if elapsed_s > limits.time_s:
-                return "time_limit", {"limit_s": limits.time_s}
+                whole_s = int(limits.time_s)  # people read "600 s", not "600.0 s"
+                return "time_limit", {"limit_s": whole_s if whole_s == limits.time_s else limits.time_s}
         if limits.memory_mb is not None and time.monotonic() - self._memory_at >= MEMORY_PERIOD_S:
             self._memory_at = time.monotonic()
             used_mb = used_memory(self._script.processes(), limits.memory_mb * MIB) // MIB

@@ -58,10 +58,14 @@ class RunRecordService:
         self._runs.check(run_id)
         return self._artifacts.artifacts(run_id)
 
-    def log(self, run_id: str, stream: str) -> Iterator[bytes]:
-        """`stdout` or `stderr`: whole when the run is final and its log was handed over, else its last text."""
+    def log(self, run_id: str, stream: str, tail_bytes: int | None = None) -> tuple[int, Iterator[bytes]]:
+        """`stdout` or `stderr` and its length in bytes: whole, or its end, when the run is final and its log was handed
+        over, else the last text that its agent sent.
+        """
         if self._runs.get(run_id).state in FINAL_STATES:
             artifact = self._artifacts.find(run_id, f"{stream}.log")
             if artifact is not None and artifact.kind == "log":
-                return self._objects.stream(artifact.sha256)
-        return iter([self._runs.tail(run_id, stream).encode()])
+                start = 0 if tail_bytes is None else max(0, artifact.size_bytes - tail_bytes)
+                return artifact.size_bytes, self._objects.stream(artifact.sha256, start)
+        text = self._runs.tail(run_id, stream).encode()
+        return len(text), iter([text if tail_bytes is None else text[-tail_bytes:]])

@@ -70,9 +70,10 @@ class ObjectStore:
         """The whole object."""
         return bytes(self._guard(self._fs.cat_file, self._path(sha256)))
 
-    def stream(self, sha256: str) -> Iterator[bytes]:
-        """The object in chunks of 1 MiB."""
+    def stream(self, sha256: str, start: int = 0) -> Iterator[bytes]:
+        """The object from byte `start` on, in chunks of 1 MiB."""
         with self._guard(self._fs.open, self._path(sha256), "rb") as file:
+            file.seek(start)
             while chunk := file.read(CHUNK_BYTES):
                 yield chunk
 

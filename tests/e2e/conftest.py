@@ -29,11 +29,12 @@ BROWSER_ARGUMENTS = [
 
 @dataclass(frozen=True)
 class Workstation:
-    """Address of the pages, a client of the same backend, and where its data is."""
+    """Address of the pages, a client of the same backend, where its data is, and the process of `arm up`."""
 
     url: str
     api: Api
     home: Path
+    pid: int
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def workstation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workstatio
             token = (home / "secrets" / "api-token").read_text().strip()
             base_url = (home / "api-url").read_text().strip()
             with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
-                yield Workstation(lines[-1].strip(), Api(client), home)
+                yield Workstation(lines[-1].strip(), Api(client), home, process.pid)
         finally:
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=60)

@@ -109,7 +109,7 @@ def test_lost_points_are_told_and_come_back(world: World, ui: str, page: Page) -
     expect(charts).to_have_attribute("data-state", "live", timeout=30_000)
     unavailable = contract_server.ErrorReply(code="store_unavailable", message="no")
     world.failures["GET", "/runs/r1/points"] = (503, unavailable)
-    expect(page.get_by_text("Reconnecting…")).to_be_visible(timeout=10_000)
+    expect(page.locator(".arm-charts__status")).to_have_text("Reconnecting…", timeout=10_000)
     world.failures.clear()
     expect(charts).to_have_attribute("data-state", "live", timeout=15_000)
 

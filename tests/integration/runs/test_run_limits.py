@@ -56,6 +56,13 @@ def test_a_failed_run_is_repeated_as_often_as_asked(live: LiveWorkstation) -> No
     assert {(run.seed, run.limits.threads, run.code_sha256, run.state) for run in chain} == {
         (4, 1, first.code_sha256, "failed")
     }
+    told = [[(m.reason.code, m.reason.params["number"]) for m in live.messages(run) if m.reason] for run in chain]
+    first_number, second, third = (run.number for run in chain)
+    assert told == [
+        [("repeated_automatically", second)],
+        [("repeats_run", first_number), ("repeated_automatically", third)],
+        [("repeats_run", second)],
+    ]
     time.sleep(6)
     assert live.run(chain[-1]).retried_as is None
 
@@ -68,7 +75,9 @@ def test_retry_on_request_takes_the_code_of_then(live: LiveWorkstation) -> None:
     again = Run.model_validate(live.ok("POST", f"/runs/{run.id}/retry"))
     assert again.retry_of == run.id and again.number > run.number
     assert live.until_final(again).state == "finished"
-    assert [m.text for m in live.messages(again)] == ["old code"]
+    assert [m.text for m in live.messages(again) if m.reason is None] == ["old code"]
+    assert [m.reason.code for m in live.messages(again) if m.reason] == ["repeats_run"]
+    assert [m.reason.params["number"] for m in live.messages(run) if m.reason] == [again.number]
 
 
 def test_a_run_that_goes_on_is_not_retried(live: LiveWorkstation) -> None:

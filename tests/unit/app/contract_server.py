@@ -211,8 +211,14 @@ def _add_run_routes(app: FastAPI, world: World) -> None:
         return _json(ResultPage(results=page, total=len(found), classes=tuple(classes)))
 
     @app.get("/api/runs/{run}/logs/{stream}")
-    def log(run: str, stream: str) -> Response:
-        return Response(world.logs.get((run, stream), ""), media_type="text/plain; charset=utf-8")
+    def log(run: str, stream: str, tail_bytes: int | None = None) -> Response:
+        whole = world.logs.get((run, stream), "").encode()
+        headers = {"X-Log-Bytes": str(len(whole))}
+        return Response(whole[-(tail_bytes or len(whole)) :], media_type="text/plain; charset=utf-8", headers=headers)
+
+    @app.post("/api/runs/{run}/retry")
+    def retry(run: str) -> Response:
+        return _json(world.created[f"/runs/{run}/retry"])
 
     @app.get("/api/runs/{run}/{noun}")
     def lists(run: str, noun: str) -> Response:

@@ -74,6 +74,32 @@ def test_a_file_name_cannot_add_headers(world, browser):
     assert reply.headers["content-disposition"].startswith('attachment; filename="a__Set-Cookie_')
 
 
+def test_a_log_is_downloaded_whole_under_a_name_of_its_run(world, browser):
+    world.logs["r1", "stderr"] = "строка\n" * 100_000
+    reply = browser.get("/download/runs/r1/stderr.log")
+    assert reply.text == world.logs["r1", "stderr"]
+    assert 'filename="r1-stderr.log"' in reply.headers["content-disposition"]
+    assert (reply.headers["content-type"], reply.headers["cache-control"]) == ("application/octet-stream", "no-store")
+
+
+@pytest.mark.parametrize("path", ["r1/secrets.log", "%2e%2e/stdout.log", "r%201/stdout.log"])
+def test_only_the_two_streams_of_a_run_are_downloaded(world, browser, path):
+    assert browser.get(f"/download/runs/{path}").status_code in (400, 404)
+    assert world.requests == []
+
+
+def test_health_is_passed_on_and_asked_once_for_all_tabs(world, browser):
+    answers = [browser.get("/live/health").json() for _ in range(5)]
+    assert answers == [{"status": "ok", "mongo": "ok", "redis": "ok"}] * 5
+    assert len([path for _, path, _, _ in world.requests if path == "/health"]) == 1
+
+
+def test_without_a_backend_health_is_no_success():
+    app = Starlette(routes=Proxy("http://127.0.0.1:9/api", {}).routes())
+    with contract_server.serve(app) as url:
+        assert httpx.get(f"{url}/live/health").status_code == 503
+
+
 def test_a_solution_is_downloaded_by_its_id(browser):
     reply = browser.get("/download/solutions/s1")
     assert reply.content == b"PK-of-s1"

@@ -1,4 +1,4 @@
-"""Navigation, languages and the backend's pulse around the pages."""
+"""Navigation, languages around the pages."""
 
 from app import navigation, session_keys
 from tests.unit.app.ui_fixtures import shown_text
@@ -27,7 +27,3 @@ def test_the_switch_changes_the_language_and_keeps_it_on_other_pages(world, open
 def test_a_language_that_does_not_exist_is_ignored(world, open_page):
     page = open_page("home", lang="xx")
     assert not page.exception
-
-
-def test_the_sidebar_says_whether_the_server_answers(silent_backend, open_page):
-    assert "No connection to the server" in "\n".join(one.value for one in open_page("home").sidebar.markdown)

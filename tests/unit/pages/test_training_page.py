@@ -1,9 +1,10 @@
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+from app.components import error_box
 from backend.contracts.base import ErrorReply, Problem, Reason
 from backend.contracts.datasets import SplitCounts
-from backend.contracts.runs import Message
+from backend.contracts.runs import Message, RunCreate, RunLimits
 from tests.unit.app import contract_objects
 from tests.unit.app.ui_fixtures import shown_text
 
@@ -56,6 +57,105 @@ def test_without_a_seed_none_is_sent(world, open_page):
     world.created["/runs"] = world.runs["r9"] = contract_objects.run(id="r9")
     open_page("training", project="p1").button(key=START).click().run()
     assert json.loads(world.bodies("POST", "/runs")[0]).get("seed") is None
+
+
+def test_untouched_options_send_what_happens_without_them(world, open_page):
+    add_project(world)
+    world.created["/runs"] = world.runs["r9"] = contract_objects.run(id="r9")
+    open_page("training", project="p1").button(key=START).click().run()
+    sent = RunCreate.model_validate_json(world.bodies("POST", "/runs")[0])
+    untouched = RunCreate(project_id="p1", kind="train")
+    for name in ("seed", "retries", "priority", "labels", "processes", "limits"):
+        assert getattr(sent, name) == getattr(untouched, name), name
+
+
+def test_processes_limits_and_restarts_are_sent(world, open_page):
+    add_project(world)
+    world.created["/runs"] = world.runs["r9"] = contract_objects.run(id="r9")
+    page = open_page("training", project="p1")
+    for name, value in {"processes": 4, "retries": 2, "time_limit": 90, "memory_limit": 1.5, "threads": 3}.items():
+        page.number_input(key=f"launch_train_p1_{name}").set_value(value)
+    page.button(key=START).click().run()
+    assert not page.exception
+    sent = RunCreate.model_validate_json(world.bodies("POST", "/runs")[0])
+    assert (sent.processes, sent.retries) == (4, 2)
+    assert sent.limits == RunLimits(time_s=5400, memory_mb=1536, threads=3)
+
+
+def test_limits_and_processes_stand_in_the_details(world, open_page):
+    add_project(world)
+    limits = RunLimits(time_s=5400, memory_mb=1536, threads=3)
+    world.runs["r1"] = contract_objects.run(processes=4, retries=2, limits=limits)
+    page = open_page("training", run="r1")
+    page.session_state["run_tabs_train"] = "Details"
+    page.run()
+    assert not page.exception
+    facts = {row["Name"]: row["Value"] for table in page.dataframe for row in table.value.to_dict("records")}
+    assert facts["Time limit"] == "1 h 30 min"
+    assert (facts["Memory limit"], facts["CPU threads"], facts["Restarts left"]) == ("1536 MB", "3", "2")
+    assert facts["Processes (torchrun)"] == "4"
+
+
+def test_retry_leads_to_the_new_run(world, open_page):
+    add_project(world)
+    world.runs["r1"] = contract_objects.run(state="failed")
+    again = contract_objects.run(id="r2", number=2, retry_of="r1", state="queued", started_at=None, finished_at=None)
+    world.created["/runs/r1/retry"] = world.runs["r2"] = again
+    page = open_page("training", run="r1")
+    page.button(key="retry_r1").click().run()
+    assert not page.exception
+    assert page.query_params["run"] in ("r2", ["r2"])
+    assert "Training 2" in shown_text(page)
+
+
+def test_a_chain_of_repetitions_is_linked_both_ways(world, open_page):
+    add_project(world)
+    world.runs["r1"] = contract_objects.run(id="r1", number=1, retried_as="r2", state="failed")
+    world.runs["r2"] = contract_objects.run(
+        id="r2", number=2, retry_of="r1", retried_as="r3", state="failed", retries=1
+    )
+    world.runs["r3"] = contract_objects.run(id="r3", number=3, retry_of="r2")
+    labels = [link.proto.label for link in open_page("training", run="r2").get("page_link")]
+    assert {"repeats run No. 1", "repeated as No. 3"} <= set(labels)
+
+
+def test_a_run_that_will_be_repeated_by_itself_says_so(world, open_page):
+    add_project(world)
+    world.runs["r1"] = contract_objects.run(state="failed", retries=2)
+    assert "about to start it again; 2 attempts left" in shown_text(open_page("training", run="r1"))
+
+
+def test_a_silent_worker_is_told_before_the_run_is_lost(world, open_page):
+    add_project(world)
+    silent = datetime.now(UTC) - timedelta(seconds=20)
+    world.runs["r1"] = contract_objects.run(state="running", finished_at=None, heartbeat_at=silent)
+    assert "No word from worker w1" in shown_text(open_page("training", run="r1"))
+    world.runs["r1"] = contract_objects.run(state="running", finished_at=None, heartbeat_at=datetime.now(UTC))
+    assert "No word" not in shown_text(open_page("training", run="r1"))
+
+
+def test_one_process_of_several_can_be_read_alone(world, open_page):
+    add_project(world)
+    world.runs["r1"] = contract_objects.run(processes=2)
+    world.logs["r1", "stdout"] = "[rank 0] first\n[rank 1] second\n"
+    page = open_page("training", run="r1")
+    page.session_state["run_tabs_train"] = "Log"
+    page.run()
+    assert page.code[0].value == "[rank 0] first\n[rank 1] second"
+    page.session_state["log_rank_r1"] = 1
+    page.run()
+    assert page.code[0].value == "second"
+
+
+def test_of_a_long_log_only_the_end_is_asked_for(world, open_page):
+    add_project(world)
+    world.runs["r1"] = contract_objects.run()
+    world.logs["r1", "stdout"] = "line of the log\n" * 200_000
+    page = open_page("training", run="r1")
+    page.session_state["run_tabs_train"] = "Log"
+    page.run()
+    assert "The last 60 kB of 3.2 MB are shown." in shown_text(page)
+    assert [query for _, path, query, _ in world.requests if path.endswith("/stdout")][-1] == {"tail_bytes": "262144"}
 
 
 def test_the_label_of_a_run_follows_its_state(world, open_page):
@@ -173,3 +273,30 @@ def test_a_run_that_goes_on_has_no_delete_button(world, open_page):
     page = open_page("training", run="r1")
     assert not page.exception
     assert "delete_run" not in [button.key for button in page.button]
+
+
+def test_a_page_waits_for_the_backend_but_not_without_end(world, open_page, monkeypatch):
+    """A backend that says that it is well and still refuses is told to the reader, after three attempts."""
+    monkeypatch.setattr(error_box, "HOLD_CHECK_EVERY_S", 0)
+    add_project(world)
+    world.runs["r1"] = contract_objects.run()
+    page = open_page("training", run="r1")
+    world.failures["GET", "/runs"] = (503, ErrorReply(code="storage_failed", message="the bucket is away"))
+    asked = len(world.requests)
+    page.run()
+    assert not page.exception
+    assert len(page.warning) == 1
+    assert len([path for _, path, _, _ in world.requests[asked:] if path == "/runs"]) == 1 + error_box.MOST_HOLDS
+    world.failures.clear()
+    page.run()
+    assert not page.warning and "Training 1" in shown_text(page)
+
+
+def test_a_start_whose_answer_is_lost_says_to_look_and_repeat(world, open_page, monkeypatch):
+    monkeypatch.setattr(error_box, "HOLD_CHECK_EVERY_S", 0)
+    add_project(world)
+    world.failures["POST", "/runs"] = (503, ErrorReply(code="store_unavailable", message="m"))
+    page = open_page("training", project="p1")
+    page.button(key=START).click().run()
+    assert not page.exception
+    assert "See whether it was carried out" in page.toast[0].value
