@@ -16,6 +16,7 @@ from backend.api import (
     queue_routes,
     run_routes,
     solution_routes,
+    ticket_routes,
     worker_routes,
 )
 from backend.api.access import installation_only
@@ -57,6 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(private)
     app.include_router(health_routes.router, prefix="/api")
     app.include_router(agent_routes.router, prefix="/api")
+    app.include_router(ticket_routes.router, prefix="/api")
     app.include_router(object_routes.router, prefix="/api")
     return app
 

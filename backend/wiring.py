@@ -34,6 +34,7 @@ from backend.services.run_retries import RunRetries
 from backend.services.run_samples import RunSamples
 from backend.services.run_service import RunService
 from backend.services.run_supervision import RunSupervision
+from backend.services.run_tickets import RunTickets
 from backend.services.scratch_folder import remove_stale
 from backend.services.series_service import SeriesService
 from backend.services.solution_service import SolutionService
@@ -52,6 +53,7 @@ from backend.stores.mongo.run_message_store import RunMessageStore
 from backend.stores.mongo.run_metric_store import RunMetricStore
 from backend.stores.mongo.run_point_store import RunPointStore
 from backend.stores.mongo.run_store import RunStore
+from backend.stores.mongo.run_ticket_store import RunTicketStore
 from backend.stores.mongo.solution_store import SolutionStore
 from backend.stores.mongo.worker_store import WorkerStore
 from backend.stores.object_store import ObjectStore
@@ -134,6 +136,7 @@ class RunServices:
     workers: WorkerService
     queue: RunQueueService
     agents: AgentService
+    tickets: RunTickets
     retries: RunRetries
     supervision: RunSupervision
 
@@ -243,6 +246,7 @@ def _run_services(
         workers=workers,
         queue=queue,
         agents=AgentService(runs, samples, reports, artifacts, objects, own_messages, utc_now),
+        tickets=RunTickets(RunTicketStore(database), runs, own_messages, utc_now),
         retries=retries,
         supervision=RunSupervision(runs, own_messages, run_service, retries, settings.lease_s, utc_now),
     )

@@ -14,6 +14,7 @@ from backend.services.run_queue_service import RunQueueService
 from backend.services.run_record_service import RunRecordService
 from backend.services.run_retries import RunRetries
 from backend.services.run_service import RunService
+from backend.services.run_tickets import RunTickets
 from backend.services.series_service import SeriesService
 from backend.services.solution_service import SolutionService
 from backend.services.thumbnails import Thumbnails
@@ -71,6 +72,10 @@ def _workers(request: Request) -> WorkerService:
     return _services(request).run.workers
 
 
+def _tickets(request: Request) -> RunTickets:
+    return _services(request).run.tickets
+
+
 def _queue(request: Request) -> RunQueueService:
     return _services(request).run.queue
 
@@ -100,5 +105,6 @@ RetriesOf = Annotated[RunRetries, Depends(_retries)]
 RecordsOf = Annotated[RunRecordService, Depends(_records)]
 SeriesOf = Annotated[SeriesService, Depends(_series)]
 WorkersOf = Annotated[WorkerService, Depends(_workers)]
+TicketsOf = Annotated[RunTickets, Depends(_tickets)]
 QueueOf = Annotated[RunQueueService, Depends(_queue)]
 AgentsOf = Annotated[AgentService, Depends(_agents)]
