@@ -59,7 +59,7 @@ class Settings(BaseSettings):
         description="the REST API as nodes of the cluster reach it, with its /api; api_url where not given",
     )
     cluster_cpu_slots: int = Field(default=1, ge=0, description="runs without a card that the cluster gets at a time")
-    cluster_run_cpus: float = Field(default=1, gt=0, description="CPUs that the cluster reserves for each run")
+    cluster_run_cpus: float = Field(default=1, gt=0, description="CPUs that the cluster reserves per process of a run")
     cluster_python: str = Field(default="python", description="interpreter on the nodes")
     cluster_home: str = Field(default="~/.arm-node", description="data folder on the nodes, on a disk of their own")
 

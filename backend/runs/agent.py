@@ -234,7 +234,8 @@ class Agent:
             if self._should_stop.is_set():
                 return stop_script(script, self._job.stop_grace_s), True
             self._look_around()
-        return exit_code, False
+        # Ray signals the script itself a moment after us.
+        return exit_code, self._job.is_on_cluster and self._should_stop.is_set()
 
     def _look_around(self) -> None:
         now = time.monotonic()

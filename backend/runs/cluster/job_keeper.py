@@ -92,14 +92,13 @@ class JobKeeper:
     def look_after(self) -> None:
         """One look at every run and job. Raises ClusterAwayError, ApiAwayError, ApiRefusedError for a wrong token."""
         active = {run.id: run for run in self._api.runs_of(self._worker)}
-        for kept in [kept for run_id, kept in self._runs.items() if run_id not in active]:
-            self._leftovers[submission_id(kept.run)] = Leftover()
+        jobs = {submission_id(run) for run in active.values()}
+        for kept in [kept for kept in self._runs.values() if submission_id(kept.run) not in jobs]:
+            self._leftovers[submission_id(kept.run)] = Leftover()  # It is over, or was claimed anew.
             del self._runs[kept.run.id]
         now = time.monotonic()
         for run in active.values():
             kept = self._runs.setdefault(run.id, KeptRun(run, heard_at=now))
-            if submission_id(kept.run) != submission_id(run):  # Claimed anew.
-                kept = self._runs[run.id] = KeptRun(run, heard_at=now)
             kept.run = run
             if run.heartbeat_at != kept.heartbeat_at:
                 kept.heartbeat_at, kept.heard_at = run.heartbeat_at, now
@@ -121,9 +120,9 @@ class JobKeeper:
         job = self._ray.job(submission_id(kept.run))
         if kept.run.state == "starting" and (job is None or job.is_alive):
             self._await_agent(kept, job)
-        elif job is not None and job.is_alive:
-            return  # The lease will tell: Ray calls jobs of a dead node running too.
-        elif is_silent or (job is not None and job.driver_exit_code in (NodeExit.TICKET_REFUSED, NodeExit.NO_CONTACT)):
+        elif job is None or job.is_alive:
+            return  # The lease will tell: Ray calls jobs of a dead node running, and a new head knows none.
+        elif is_silent or job.driver_exit_code in (NodeExit.TICKET_REFUSED, NodeExit.NO_CONTACT):
             self._end(kept, job)
 
     def _press_stop(self, kept: KeptRun) -> None:
@@ -149,7 +148,8 @@ class JobKeeper:
                 raise
             return
         if kept.run.is_stop_requested or is_stop_requested:
-            self._end(kept, job)
+            self._stop_job(submission_id(kept.run))
+            self._report(kept, "stopped", Reason(code="stopped_by_user"))
         elif job is None:
             self._submit(kept)
 
@@ -170,7 +170,7 @@ class JobKeeper:
                     "RAY_JOB_STOP_WAIT_TIME_S": str(int(job.stop_grace_s + STOP_PATIENCE_S)),
                 },
                 metadata={"arm_worker": self._worker},
-                cpus=self._run_cpus,
+                cpus=self._run_cpus * run.processes,
                 gpus=0 if run.device == "cpu" else 1,
             )
         except ClusterRefusedError as error:
@@ -186,27 +186,30 @@ class JobKeeper:
         kept.ticket = None  # Should Ray forget the job, only the backend knows whether it has begun.
         log.info("run %s: submitted as %s", run.number, submission_id(run))
 
-    def _end(self, kept: KeptRun, job: RayJob | None) -> None:
-        """The agent will not tell the end of this run: no job of it lives, or none that has begun."""
+    def _end(self, kept: KeptRun, job: RayJob) -> None:
+        """The agent will not tell the end of this run: its job is over."""
         run = kept.run
-        if job is not None and job.is_alive:
-            self._stop_job(submission_id(run))
-        if run.is_stop_requested or (job is not None and job.is_alive):
-            self._report(kept, "stopped", Reason(code="stopped_by_user"))
-            return
         state: RunState = "lost" if run.state == "running" else "failed"
-        if job is not None and job.driver_exit_code == NodeExit.NO_CONTACT:
+        if run.is_stop_requested:
+            self._report(kept, "stopped", Reason(code="stopped_by_user"))
+        elif job.driver_exit_code == NodeExit.NO_CONTACT:
             api_url = self._node_job(run, "").api_url
             reason = Reason(code="cluster_no_contact", params={"api_url": api_url, "worker": self._worker})
+            self._report(kept, state, reason)
         else:
-            detail = _told_by(job)
-            reason = Reason(code="cluster_job_gone", params={"worker": self._worker, "detail": detail})
-        self._report(kept, state, reason)
+            reason = Reason(code="cluster_job_gone", params={"worker": self._worker, "detail": _told_by(job)})
+            self._report(kept, state, reason)
 
     def _report(self, kept: KeptRun, state: RunState, reason: Reason) -> None:
         """Say how the run ended, with a token of our own: from then on the ticket and the agent's token are void."""
         run = kept.run
-        claim = self._api.adopt(AdoptRequest(worker=self._worker, run_id=run.id))
+        try:
+            claim = self._api.adopt(AdoptRequest(worker=self._worker, run_id=run.id))
+        except ApiRefusedError as error:
+            if error.status == 403:
+                raise
+            log.info("run %s is nobody's any more: %s", run.number, error)
+            return
         connection = ApiConnection(self._api_url, claim.token)
         try:
             AgentApi(connection, run.id).finished(RunFinished(state=state, reason=reason))
@@ -240,8 +243,6 @@ def submission_id(run: Run) -> str:
     return f"arm-{run.id}-{run.claim_count}"
 
 
-def _told_by(job: RayJob | None) -> str:
-    if job is None:
-        return "Ray does not know it any more"
+def _told_by(job: RayJob) -> str:
     last_line = (job.message or "").strip().rpartition("\n")[2]
     return f"{job.status} {last_line}".strip()[:DETAIL_CHARS]

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 ANSWER_MAX_BYTES = 32 << 20
 DETAIL_CHARS = 600
+TOLD_LINES = 4
 SUBMIT_TIMEOUT_S = 60
 Answer = TypeVar("Answer")
 
@@ -141,7 +142,7 @@ class RayJobs:
             return None
         if response.status_code != 200:
             # Ray answers its own crashes and our mistakes alike with 500 and a traceback, whose end says most.
-            detail = content.decode(errors="replace").strip()[-DETAIL_CHARS:]
+            detail = " ".join(content.decode(errors="replace").split("\n")[-TOLD_LINES:]).strip()[-DETAIL_CHARS:]
             kind = ClusterAwayError if response.status_code in (502, 503, 504) else ClusterRefusedError
             raise kind(f"{response.status_code} {detail}")
         return bytes(content)
