@@ -14,8 +14,8 @@ from backend.contracts.runs import FINAL_STATES, Run
 from tests.integration.runs.live_workstation import LiveWorkstation, kill
 from tests.integration.runs.ray_head import RAY, TOKEN, RayHead
 
-pytestmark = pytest.mark.skipif(not RAY.exists(), reason="ray is not installed: make install")
-# Waiting in Ray's own queue must not look like death, so the lease is short on purpose.
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not RAY.exists(), reason="ray is not installed: make install")]
+# Longer than it takes to tell without the lease what became of a job, shorter than Ray may take on a busy machine.
 LIVE_VARIABLES = {"ARM_LEASE_S": "15"}
 
 STEADY = """
@@ -91,7 +91,7 @@ def ray() -> Iterator[RayHead]:
 
 
 @pytest.fixture(scope="module")
-def cluster(live: LiveWorkstation, ray: RayHead, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
+def cluster(ray: RayHead, live: LiveWorkstation, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
     found = Cluster(live, ray, tmp_path_factory.mktemp("node"))
     found.start_worker()
     live.until(lambda: [worker for worker in live.ok("GET", "/workers") if worker["name"] == "ray"])
@@ -126,49 +126,43 @@ event("artifact", path="a.bin", kind="file", size=5000, sha256=hashlib.sha256(b"
     assert not (cluster.node_home / "supervision" / run.id).exists()
 
 
-def test_a_run_on_a_card_sees_the_card_that_ray_gave_it(cluster: Cluster) -> None:
+def test_a_killed_agent_is_replaced_on_its_node_and_the_script_keeps_its_card(cluster: Cluster) -> None:
     live = cluster.live
-    assert {device["name"]: device["slots"] for device in live.ok("GET", "/devices") if device["worker"] == "ray"} == {
-        "cpu": 3,
-        "cuda:0": 1,
-    }
+    offered = {device["name"]: device["slots"] for device in live.ok("GET", "/devices") if device["worker"] == "ray"}
+    assert offered == {"cpu": 3, "cuda:0": 1}
     run = cluster.start_half(device="cuda:0")
+    (agent,) = cluster.processes(run, "agent")
+    agent.kill()
+    live.until(lambda: [found for found in cluster.processes(run, "agent") if found.pid != agent.pid])
     cluster.go_on(run)
-    assert live.until_final(run).state == "finished"
-    assert [message.text for message in live.messages(run)] == ["card '0'"]
+    ended = live.until_final(run)
+    assert ended.state == "finished", ended.reason
+    cluster.assert_complete(run)
+    messages = live.messages(run)
+    assert {message.reason.code for message in messages if message.reason} == {"agent_replaced"}
+    assert [message.text for message in messages if not message.reason] == ["card '0'"]
 
 
-def test_stop_reaches_a_script_and_a_job_that_waits_in_ray(cluster: Cluster) -> None:
+def test_stop_reaches_a_script_on_its_node(cluster: Cluster) -> None:
+    run = cluster.start_half()
+    cluster.live.ok("POST", f"/runs/{run.id}/stop")
+    ended = cluster.live.until_final(run)
+    assert ended.reason and (ended.state, ended.reason.code) == ("stopped", "stopped_by_user")
+    cluster.assert_complete(run, 500)
+    cluster.until_nothing_is_left(run)
+
+
+def test_a_job_that_waits_in_ray_can_be_stopped_and_one_that_ray_ends_delivers_everything(cluster: Cluster) -> None:
     live = cluster.live
-    running = [cluster.start_half(), cluster.start_half()]
-    waiting = cluster.start_run()
-    live.until(lambda: [job for job in cluster.ray.jobs() if waiting.id in job["submission_id"]])
+    killed, stopped = cluster.start_half(), cluster.start_half()
+    waiting = cluster.start_run()  # For a third slot of ours Ray has no CPU.
+    live.until(lambda: cluster.jobs_of(waiting))
     renewed_at = live.run(waiting).heartbeat_at
     live.until(lambda: live.run(waiting).heartbeat_at != renewed_at)
     assert live.run(waiting).state == "starting"
-    for run in (waiting, *running):
-        live.ok("POST", f"/runs/{run.id}/stop")
-    for run in (waiting, *running):
-        ended = live.until_final(run)
-        assert ended.reason and (ended.state, ended.reason.code) == ("stopped", "stopped_by_user")
-        cluster.until_nothing_is_left(run)
-
-
-def test_a_killed_agent_is_replaced_on_its_node(cluster: Cluster) -> None:
-    run = cluster.start_half()
-    (agent,) = cluster.processes(run, "agent")
-    agent.kill()
-    cluster.live.until(lambda: [found for found in cluster.processes(run, "agent") if found.pid != agent.pid])
-    cluster.go_on(run)
-    ended = cluster.live.until_final(run)
-    assert ended.state == "finished", ended.reason
-    cluster.assert_complete(run)
-    assert "agent_replaced" in [message.reason.code for message in cluster.live.messages(run) if message.reason]
-
-
-def test_a_job_that_is_ended_from_outside_ends_its_run_and_delivers_everything(cluster: Cluster) -> None:
-    live = cluster.live
-    killed, stopped = cluster.start_half(), cluster.start_half()
+    live.ok("POST", f"/runs/{waiting.id}/stop")
+    ended = live.until_final(waiting)
+    assert ended.reason and (ended.state, ended.reason.code) == ("stopped", "stopped_by_user")
     (entry,) = cluster.processes(killed, "node_entry")
     entry.kill()
     (job_id,) = cluster.jobs_of(stopped)
@@ -178,6 +172,7 @@ def test_a_job_that_is_ended_from_outside_ends_its_run_and_delivers_everything(c
         assert ended.reason and (ended.state, ended.reason.code) == ("failed", "cluster_job_ended")
         cluster.assert_complete(run, 500)
         cluster.until_nothing_is_left(run)
+    assert not cluster.scripts(waiting)
 
 
 def test_a_job_whose_every_process_of_ours_was_killed_is_told_before_the_lease_ends(cluster: Cluster) -> None:
@@ -194,9 +189,8 @@ def test_a_new_worker_takes_jobs_up_again_and_submits_none_twice(cluster: Cluste
     running, new = cluster.start_half(), cluster.start_run()
     live.until(lambda: live.run(new).state != "queued")
     cluster.kill_worker()  # Before, while or after it submits.
-    ended_meanwhile = running
-    cluster.go_on(ended_meanwhile)
-    assert live.until_final(ended_meanwhile).state == "finished"
+    cluster.go_on(running)
+    assert live.until_final(running).state == "finished"
     cluster.start_worker()
     live.until_point(new, 499, patience_s=60)
     cluster.kill_worker()
