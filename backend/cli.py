@@ -1,4 +1,4 @@
-"""The terminal: `arm up | down | worker | doctor`."""
+"""The terminal: `arm up | down | worker [--cluster ray] | doctor`."""
 
 import argparse
 import contextlib
@@ -29,11 +29,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="arm", description=say("cli.description"))
     verbs = parser.add_subparsers(dest="verb", required=True)
     for verb in ("up", "down", "worker", "doctor"):
-        verbs.add_parser(verb, help=say(f"cli.{verb}.help"))
-    verb = parser.parse_args(arguments).verb
+        added = verbs.add_parser(verb, help=say(f"cli.{verb}.help"))
+        if verb == "worker":
+            added.add_argument("--cluster", choices=["ray"], help=say("cli.worker.cluster.help"))
+    chosen = parser.parse_args(arguments)
+    verb = "cluster_worker" if getattr(chosen, "cluster", None) else chosen.verb
     try:
         settings = Settings()
-        return {"up": up, "down": down, "worker": worker, "doctor": doctor_report}[verb](settings)
+        return {"up": up, "down": down, "worker": worker, "cluster_worker": cluster_worker, "doctor": doctor_report}[
+            verb
+        ](settings)
     except ArmError as error:
         fail(f"error.{error.code}.message", **error.params)
         fail(f"error.{error.code}.hint", **error.params)
@@ -101,6 +106,11 @@ def down(settings: Settings) -> int:
 def worker(settings: Settings) -> int:
     """Run one more worker against the API given by ARM_API_URL and ARM_API_TOKEN, in the foreground."""
     os.execv(sys.executable, [sys.executable, "-m", "backend.runs.worker"])
+
+
+def cluster_worker(settings: Settings) -> int:
+    """Offer the cluster at ARM_RAY_URL to the API given by ARM_API_URL and ARM_API_TOKEN, in the foreground."""
+    os.execv(sys.executable, [sys.executable, "-m", "backend.runs.cluster.cluster_worker"])
 
 
 def doctor_report(settings: Settings) -> int:

@@ -18,6 +18,7 @@ from backend.api import (
     queue_routes,
     run_routes,
     solution_routes,
+    ticket_routes,
     upload_routes,
     worker_routes,
 )
@@ -69,6 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health_routes.router, prefix="/api")
     app.include_router(agent_routes.router, prefix="/api")
     app.include_router(project_data_routes.router, prefix="/api")
+    app.include_router(ticket_routes.router, prefix="/api")
     app.include_router(object_routes.router, prefix="/api")
     return app
 

@@ -68,6 +68,17 @@ class Settings(BaseSettings):
         description="labels of a worker that runs may ask for, e.g. gpu,lab2",
     )
 
+    ray_url: str | None = Field(default=None, description="dashboard of a Ray cluster, for `arm worker --cluster ray`")
+    ray_token: str = Field(default="", description="token of that cluster (RAY_AUTH_TOKEN of its nodes)")
+    agent_api_url: str | None = Field(
+        default=None,
+        description="the REST API as nodes of the cluster reach it, with its /api; api_url where not given",
+    )
+    cluster_cpu_slots: int = Field(default=1, ge=0, description="runs without a card that the cluster gets at a time")
+    cluster_run_cpus: float = Field(default=1, gt=0, description="CPUs that the cluster reserves per process of a run")
+    cluster_python: str = Field(default="python", description="interpreter on the nodes")
+    cluster_home: str = Field(default="~/.arm-node", description="data folder on the nodes, on a disk of their own")
+
     @computed_field  # type: ignore[prop-decorator]
     @property
     def home_dir(self) -> Path:
@@ -85,3 +96,9 @@ class Settings(BaseSettings):
     def worker_api_url(self) -> str:
         """Base address of the REST API as a worker reaches it: the one that is given, else that of this machine."""
         return (self.api_url or f"http://{self.api_host}:{self.api_port}/api").rstrip("/")
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def node_api_url(self) -> str:
+        """Base address of the REST API as nodes of a cluster reach it."""
+        return (self.agent_api_url or self.worker_api_url).rstrip("/")

@@ -42,6 +42,7 @@ from backend.services.run_retries import RunRetries
 from backend.services.run_samples import RunSamples
 from backend.services.run_service import RunService
 from backend.services.run_supervision import RunSupervision
+from backend.services.run_tickets import RunTickets
 from backend.services.scratch_folder import remove_stale
 from backend.services.series_service import SeriesService
 from backend.services.solution_service import SolutionService
@@ -66,6 +67,7 @@ from backend.stores.mongo.run_message_store import RunMessageStore
 from backend.stores.mongo.run_metric_store import RunMetricStore
 from backend.stores.mongo.run_point_store import RunPointStore
 from backend.stores.mongo.run_store import RunStore
+from backend.stores.mongo.run_ticket_store import RunTicketStore
 from backend.stores.mongo.solution_store import SolutionStore
 from backend.stores.mongo.worker_store import WorkerStore
 from backend.stores.object_store import ObjectStore
@@ -149,6 +151,7 @@ class RunServices:
     workers: WorkerService
     queue: RunQueueService
     agents: AgentService
+    tickets: RunTickets
     retries: RunRetries
     deletion: RunDeletionService
     supervision: RunSupervision
@@ -329,6 +332,7 @@ def _run_services(
         workers=workers,
         queue=queue,
         agents=AgentService(runs, samples, reports, artifacts, objects, own_messages, utc_now),
+        tickets=RunTickets(RunTicketStore(database), runs, own_messages, utc_now),
         retries=retries,
         deletion=RunDeletionService(
             runs, deleted, artifacts, results, (points, messages, metrics, cursors), uses, utc_now, wake

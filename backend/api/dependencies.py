@@ -15,6 +15,7 @@ from backend.services.run_queue_service import RunQueueService
 from backend.services.run_record_service import RunRecordService
 from backend.services.run_retries import RunRetries
 from backend.services.run_service import RunService
+from backend.services.run_tickets import RunTickets
 from backend.services.series_service import SeriesService
 from backend.services.solution_service import SolutionService
 from backend.services.thumbnails import Thumbnails
@@ -80,6 +81,10 @@ async def _workers(request: Request) -> WorkerService:
     return _all(request).run.workers
 
 
+async def _tickets(request: Request) -> RunTickets:
+    return _all(request).run.tickets
+
+
 async def _queue(request: Request) -> RunQueueService:
     return _all(request).run.queue
 
@@ -121,6 +126,7 @@ RetriesOf = Annotated[RunRetries, Depends(_retries)]
 RecordsOf = Annotated[RunRecordService, Depends(_records)]
 SeriesOf = Annotated[SeriesService, Depends(_series)]
 WorkersOf = Annotated[WorkerService, Depends(_workers)]
+TicketsOf = Annotated[RunTickets, Depends(_tickets)]
 QueueOf = Annotated[RunQueueService, Depends(_queue)]
 UploadsOf = Annotated[UploadService, Depends(_uploads)]
 DeletionOf = Annotated[RunDeletionService, Depends(_deletion)]

@@ -5,8 +5,19 @@ import time
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from backend.api.dependencies import WorkersOf
-from backend.contracts.runs import AdoptRequest, Claim, ClaimRequest, FolderVerdicts, Worker, WorkerFolders
+from backend.api.dependencies import TicketsOf, WorkersOf
+from backend.contracts.runs import (
+    AdoptRequest,
+    AgentReply,
+    Claim,
+    ClaimRequest,
+    FolderVerdicts,
+    Run,
+    Ticket,
+    TicketRequest,
+    Worker,
+    WorkerFolders,
+)
 
 SLICE_S = 1.0
 
@@ -34,6 +45,24 @@ async def claim(body: ClaimRequest, request: Request, workers: WorkersOf) -> Res
 def adopt(body: AdoptRequest, workers: WorkersOf) -> Claim:
     """A fresh token for a run that an earlier process of the worker's machine left behind."""
     return workers.adopt(body)
+
+
+@router.post("/ticket")
+def open_ticket(body: TicketRequest, tickets: TicketsOf) -> Ticket:
+    """A ticket for the agent of a claimed run, where no token can be carried unseen."""
+    return tickets.open(body)
+
+
+@router.post("/waiting")
+def renew_waiting(body: TicketRequest, tickets: TicketsOf) -> AgentReply:
+    """The agent of a claimed run has not begun yet, but it will."""
+    return tickets.renew(body)
+
+
+@router.get("/{name}/runs")
+def list_worker_runs(name: str, workers: WorkersOf) -> list[Run]:
+    """Runs that occupy a slot of this worker."""
+    return workers.runs(name)
 
 
 @router.get("")

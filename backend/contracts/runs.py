@@ -131,6 +131,8 @@ class Run(Contract):
     retries: int = 0
     retry_of: str | None = None
     retried_as: str | None = None
+    claim_count: int = 0
+    """how many times a worker has taken it from the queue"""
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -388,6 +390,26 @@ class AdoptRequest(Contract):
 
     worker: str = Field(min_length=1, max_length=200)
     run_id: str = Field(min_length=1, max_length=100)
+
+
+class TicketRequest(Contract):
+    """A cluster worker asks for something about a run that it claimed and whose agent has not begun yet."""
+
+    worker: str = Field(min_length=1, max_length=200)
+    run_id: str = Field(min_length=1, max_length=100)
+
+
+class Ticket(Contract):
+    """A secret that may be seen on its way to an agent: it opens nothing and is exchanged once for a real token."""
+
+    run_id: str
+    ticket: str
+
+
+class TicketUse(Contract):
+    """The agent brings the token that will be its own, so that an answer that got lost can be asked for again."""
+
+    token: str = Field(min_length=32, max_length=200)
 
 
 class RunSpec(Contract):

@@ -31,11 +31,11 @@ from backend.runs.run_folder import RunFolder
 from backend.runs.script_gateway import ScriptGateway
 from backend.runs.script_process import ScriptLostError, ScriptPlace, ScriptProcess, SpareShim
 from backend.runs.shipping import Shipper, put_log
-from backend.runs.supervision_folder import SupervisionFolder, boot_id, try_lock, write_note
+from backend.runs.supervision_folder import SupervisionFolder, boot_id, is_locked, try_lock, write_note
 
 PATIENCE_AFTER_END_S = 600.0
 WATCH_S = 0.1
-DISK_PERIOD_S = 0.5
+LOOK_PERIOD_S = 0.5
 DISK_FULL_BYTES = 1 << 20
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,11 @@ class AgentJob(Contract):
     log_max_mb: int = 1024
     worker: str = ""
     rules: LaunchRules = LaunchRules()
+    is_on_cluster: bool = False
+    """whether the run ends with its worker, which is then the job of a cluster"""
+    cards: str = ""
+    """the cards of a run on CUDA where they are not those of its device, as CUDA_VISIBLE_DEVICES"""
+    sdk_dir: str = ""
 
 
 class Agent:
@@ -70,7 +75,7 @@ class Agent:
         self._cache = ObjectCache(job.home / "cache" / "objects", self._connection)
         self._launcher = launcher(job.rules.isolation, job.home)
         self._supervised = SupervisionFolder(job.home, job.run_id)
-        self._place = ScriptPlace(self._supervised, self._folder.root, job.log_max_mb << 20)
+        self._place = ScriptPlace(self._supervised, self._folder.root, job.log_max_mb << 20, job.is_on_cluster)
         self._limits = RunLimits()
         self._gateway = ScriptGateway(self._folder.api_socket, job.api_url, job.run_id, job.token)
         self._should_stop = threading.Event()
@@ -79,7 +84,7 @@ class Agent:
         self._refusal: ApiRefusedError | None = None
         self._is_started = False
         self._is_adopted = False
-        self._disk_seen_at = 0.0
+        self._looked_around_at = 0.0
         self._ended_at: float | None = None
         self._heart = Heart(
             self._api,
@@ -213,10 +218,11 @@ class Agent:
             python=self._job.python,
             entry_file=spec.run.entry_file,
             arguments=spec.run.arguments,
-            device=spec.run.device,
+            device=f"cuda:{self._job.cards}" if self._job.cards and spec.run.device != "cpu" else spec.run.device,
             network=spec.run.network,
             threads=spec.run.limits.threads,
             processes=spec.run.processes,
+            sdk_dir=self._job.sdk_dir,
         )
         self._limits = spec.run.limits
         plan = self._launcher.plan(request)
@@ -231,14 +237,17 @@ class Agent:
                 self.stop(*passed)
             if self._should_stop.is_set():
                 return stop_script(script, self._job.stop_grace_s), True
-            self._look_at_the_disk()
-        return exit_code, False
+            self._look_around()
+        # Ray signals the script itself a moment after us.
+        return exit_code, self._job.is_on_cluster and self._should_stop.is_set()
 
-    def _look_at_the_disk(self) -> None:
+    def _look_around(self) -> None:
         now = time.monotonic()
-        if now - self._disk_seen_at < DISK_PERIOD_S:
+        if now - self._looked_around_at < LOOK_PERIOD_S:
             return
-        self._disk_seen_at = now
+        self._looked_around_at = now
+        if self._job.is_on_cluster and not is_locked(self._supervised.worker_lock):
+            self.stop("cluster_job_ended")
         try:
             free_bytes = shutil.disk_usage(self._folder.root).free
         except OSError:
@@ -269,8 +278,10 @@ def main() -> int:
     line = sys.stdin.readline()
     if not line:
         return 3
-    agent = Agent(AgentJob.model_validate_json(line), spare_shim)
-    signal.signal(signal.SIGTERM, lambda *_: agent.stop("workstation_shutdown"))
+    job = AgentJob.model_validate_json(line)
+    agent = Agent(job, spare_shim)
+    cause: StopCause = "cluster_job_ended" if job.is_on_cluster else "workstation_shutdown"
+    signal.signal(signal.SIGTERM, lambda *_: agent.stop(cause))
     try:
         agent.run()
     except (ApiRefusedError, ApiAwayError) as error:

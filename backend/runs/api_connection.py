@@ -17,10 +17,14 @@ from backend.contracts.runs import (
     Claim,
     ClaimRequest,
     Heartbeat,
+    Run,
     RunFinished,
     RunSpec,
     RunStarted,
     SampleManifest,
+    Ticket,
+    TicketRequest,
+    TicketUse,
 )
 from backend.runs.script_files import open_regular
 
@@ -29,6 +33,7 @@ LONGEST_PAUSE_S = 3.0
 CHUNK_BYTES = 1 << 20
 Answer = TypeVar("Answer")
 _artifacts = TypeAdapter(list[Artifact])
+_runs = TypeAdapter(list[Run])
 log = logging.getLogger(__name__)
 
 
@@ -74,6 +79,22 @@ class ApiConnection:
     def adopt(self, request: AdoptRequest) -> Claim:
         """Take up a run again; one attempt. Raises ApiAwayError or ApiRefusedError."""
         return Claim.model_validate_json(self.attempt("POST", "/workers/adopt", json_body=request).content)
+
+    def runs_of(self, worker: str) -> list[Run]:
+        """Active runs of a worker; one attempt. Raises ApiAwayError or ApiRefusedError."""
+        return _runs.validate_json(self.attempt("GET", f"/workers/{worker}/runs").content)
+
+    def open_ticket(self, request: TicketRequest) -> str:
+        """A ticket for the agent of a claimed run; one attempt. Raises ApiAwayError or ApiRefusedError."""
+        return Ticket.model_validate_json(self.attempt("POST", "/workers/ticket", json_body=request).content).ticket
+
+    def renew_waiting(self, request: TicketRequest) -> AgentReply:
+        """The agent of a claimed run will begin; one attempt. Raises ApiAwayError or ApiRefusedError."""
+        return AgentReply.model_validate_json(self.attempt("POST", "/workers/waiting", json_body=request).content)
+
+    def use_ticket(self, run_id: str, token: str) -> None:
+        """Exchange the ticket that this connection speaks with for a token; repeated like any request."""
+        self.request("POST", f"/agent/runs/{run_id}/token", json_body=TicketUse(token=token))
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """A request, repeated with growing pauses while the API is away or failing, as long as `keep_trying` says."""

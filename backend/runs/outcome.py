@@ -7,8 +7,8 @@ from typing import Literal
 from backend.contracts.base import Reason
 from backend.contracts.runs import RunFinished, RunState
 
-StopCause = Literal["stopped_by_user", "workstation_shutdown", "time_limit", "memory_limit"]
-LIMIT_CAUSES: frozenset[StopCause] = frozenset({"time_limit", "memory_limit"})
+StopCause = Literal["stopped_by_user", "workstation_shutdown", "time_limit", "memory_limit", "cluster_job_ended"]
+FAILURE_CAUSES: frozenset[StopCause] = frozenset({"time_limit", "memory_limit", "cluster_job_ended"})
 TRACEBACK = "Traceback (most recent call last):"
 _EXCEPTION_LINE = re.compile(r"[A-Za-z_][\w.]*(: .*)?")
 _SYNTAX_ERROR_LINE = re.compile(r"^(SyntaxError|IndentationError|TabError): .*$(?=\s*\Z)", re.MULTILINE)
@@ -25,7 +25,7 @@ def outcome(
     """
     if stop_cause is not None:
         reason = Reason(code=stop_cause, params=params or {})
-        state: RunState = "failed" if stop_cause in LIMIT_CAUSES else "stopped"
+        state: RunState = "failed" if stop_cause in FAILURE_CAUSES else "stopped"
         return RunFinished(state=state, reason=reason, exit_code=exit_code, stderr_tail=stderr_tail)
     if exit_code == 0:
         return RunFinished(state="finished", reason=Reason(code="finished"), exit_code=0, stderr_tail=stderr_tail)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from backend.contracts.base import Reason
 from backend.contracts.runs import AdoptRequest, Claim, RunFinished
@@ -39,11 +40,28 @@ class KeptRun:
     retry_at: float = 0
 
 
+class TokenSource(Protocol):
+    """Who hands out fresh tokens: the backend."""
+
+    def adopt(self, request: AdoptRequest) -> Claim:
+        """As ApiConnection.adopt."""
+        ...
+
+
 class RunKeeper:
     """Single-threaded, like its worker. `job_of` makes an agent's job from a claim."""
 
-    def __init__(self, api: ApiConnection, home: Path, worker: str, job_of: Callable[[Claim], AgentJob]) -> None:
+    def __init__(
+        self,
+        api: TokenSource,
+        home: Path,
+        worker: str,
+        job_of: Callable[[Claim], AgentJob],
+        is_for_one: bool = False,
+    ) -> None:
+        """`is_for_one`: look after given runs only, without an agent in reserve."""
         self._api = api
+        self._is_for_one = is_for_one
         self._home = home
         self._worker = worker
         self._job_of = job_of
@@ -64,11 +82,12 @@ class RunKeeper:
 
     def look_after(self) -> None:
         """Notice agents that ended or died, take up what dead workers left, keep a spare agent ready."""
-        if self._spare is None or self._spare.poll() is not None:
+        if not self._is_for_one and (self._spare is None or self._spare.poll() is not None):
             self._spare = self._start_agent()
         if time.monotonic() - self._looked_at >= LOOK_AROUND_S:
             self._looked_at = time.monotonic()
-            self._look_around()
+            if not self._is_for_one:
+                self._look_around()
             self._collect_zombies()
         for kept in list(self._runs.values()):
             self._look_at(kept)

@@ -35,6 +35,13 @@ class ScriptPlace:
     supervised: SupervisionFolder
     run_dir: Path
     log_limit_bytes: int
+    is_guarded: bool = False
+    """whether the script ends when neither its worker nor its agent lives"""
+
+    @property
+    def guards(self) -> tuple[Path, ...]:
+        """Locks of which one is held as long as the script may go on; none where it may always."""
+        return (self.supervised.worker_lock, self.supervised.agent_lock) if self.is_guarded else ()
 
 
 class SpareShim:
@@ -88,6 +95,7 @@ class ScriptProcess:
             "stderr": str(plan.stderr),
             "isolation": isolation,
             "log_limit_bytes": place.log_limit_bytes,
+            "guards": [str(path) for path in place.guards],
         }
         try:
             write_record(descriptor, ScriptRecord())

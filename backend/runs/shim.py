@@ -22,10 +22,12 @@ import psutil
 
 from backend.runs.bounded_log import BoundedLog
 from backend.runs.process_tree import adopt_orphans, die_with_parent, end_descendants
-from backend.runs.supervision_folder import ScriptRecord, boot_id, write_record
+from backend.runs.supervision_folder import ScriptRecord, boot_id, is_locked, write_record
 
 PIPE_BYTES = 1 << 20
 RECEIVE_BYTES = 1 << 16
+GUARD_LOOK_S = 1.0
+UNGUARDED_LOOKS = 5
 
 
 def main() -> int:
@@ -81,11 +83,23 @@ def _watch(job: dict[str, Any], record: ScriptRecord, descriptor: int) -> Script
     ]
     for pump in pumps:
         pump.start()
+    guards = [Path(path) for path in job.get("guards", ())]
+    if guards:
+        threading.Thread(target=_end_unguarded, args=(process, guards), daemon=True).start()
     exit_code = process.wait()
     left_behind = end_descendants(psutil.Process())
     for pump in pumps:
         pump.join(10)
     return replace(record, state="ended", exit_code=exit_code, left_behind=left_behind)
+
+
+def _end_unguarded(process: "subprocess.Popen[bytes]", guards: list[Path]) -> None:
+    """On a node of a cluster nobody would come for a script whose worker and agent are both gone."""
+    unguarded_count = 0
+    while unguarded_count < UNGUARDED_LOOKS:
+        time.sleep(GUARD_LOOK_S)
+        unguarded_count = 0 if any(is_locked(path) for path in guards) else unguarded_count + 1
+    process.kill()
 
 
 def _pump(pipe: IO[bytes], log: BoundedLog) -> None:

@@ -69,6 +69,10 @@ class WorkerService:
             for worker in self._workers.workers()
         ]
 
+    def runs(self, name: str) -> list[Run]:
+        """Active runs of one worker, by number; none of a worker that nobody knows."""
+        return self._runs.active_of(name)
+
     def renew(self, request: ClaimRequest) -> None:
         """Note that a worker is alive."""
         self._workers.renew(request.worker, request.labels, request.devices, self._now())

@@ -48,6 +48,8 @@ class LaunchRequest:
     """how many CPU threads numerical libraries may start; None: their own choice"""
     processes: int = 1
     """more than one: as many copies of the script, started by torchrun"""
+    sdk_dir: str = ""
+    """where PlatformAPI is, when the Python environment does not have it installed"""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ def script_environment(request: LaunchRequest, inherited: Mapping[str, str]) -> 
     }
     if request.threads is not None:
         allowed |= dict.fromkeys(THREAD_VARIABLES, str(request.threads))
+    if request.sdk_dir:
+        allowed["PYTHONPATH"] = request.sdk_dir
     return allowed | {
         "ARM_RUN_DIR": str(request.folder.root),
         "ARM_API_SOCKET": str(request.folder.api_socket),

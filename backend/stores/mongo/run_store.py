@@ -121,6 +121,8 @@ class RunStore:
                     "state": "starting",
                     "worker": worker,
                     "token_sha256": token_sha256,
+                    "ticket_sha256": None,
+                    "used_ticket_sha256": None,
                     "claimed_at": now,
                     "heartbeat_at": now,
                     "has_agent": False,
@@ -141,6 +143,11 @@ class RunStore:
     def active(self) -> list[Run]:
         """Runs that occupy a slot of a worker, by number."""
         query = {"state": {"$in": list(run_lifecycle.ACTIVE_STATES)}}
+        return [_from_document(document) for document in self._runs.find(query, _NOT_IN_LISTS).sort("number", 1)]
+
+    def active_of(self, worker: str) -> list[Run]:
+        """Runs that occupy a slot of one worker, by number."""
+        query = {"state": {"$in": list(run_lifecycle.ACTIVE_STATES)}, "worker": worker}
         return [_from_document(document) for document in self._runs.find(query, _NOT_IN_LISTS).sort("number", 1)]
 
     def used_slots(self, worker: str) -> Counter[str]:
@@ -164,7 +171,7 @@ class RunStore:
 
     def adopt(self, run_id: str, worker: str, token_sha256: str, now: datetime) -> Run:
         """Give an active or final run a new token, an active one a new lease. Raises NotFoundError, ConflictError."""
-        taken = {"token_sha256": token_sha256, "worker": worker}
+        taken = {"token_sha256": token_sha256, "ticket_sha256": None, "worker": worker}
         leased = taken | {"heartbeat_at": now, "has_agent": True}
         for states, changes in ((run_lifecycle.ACTIVE_STATES, leased), (tuple(FINAL_STATES), taken)):
             document = self._runs.find_one_and_update(

@@ -86,8 +86,8 @@ class LiveWorkstation:
         self.api.kill()
         self.api.wait()
 
-    def start_worker(self, **variables: str) -> "subprocess.Popen[bytes]":
-        worker = self._start("worker", ["-m", "backend.runs.worker"], {"ARM_API_URL": self.url, **variables})
+    def start_worker(self, module: str = "backend.runs.worker", **variables: str) -> "subprocess.Popen[bytes]":
+        worker = self._start("worker", ["-m", module], {"ARM_API_URL": self.url, **variables})
         self.workers.append(worker)
         return worker
 

@@ -14,6 +14,8 @@ from backend.runs.launchers.bubblewrap import bubblewrap_fault
 from tests.integration.runs.live_workstation import LiveWorkstation
 from tests.integration.runs.test_run_adoption import agent_of
 
+LIVE_VARIABLES = {"ARM_LEASE_S": "15"}
+"""Long enough for a new agent to come, on a machine that is busy with other things."""
 pytestmark = pytest.mark.parametrize("live", ["auto", "process"], indirect=True)
 HELPERS = """
 import http.client, socket, threading

@@ -52,3 +52,8 @@ def test_a_sandbox_that_could_not_be_built_is_not_the_script_s_fault() -> None:
     reason = outcome(1, None, "bwrap: Can't find source path /x: No such file or directory\n").reason
     assert reason.code == "start_failed" and "/x" in reason.params["detail"]
     assert outcome(1, None, "x\nbwrap: said the script\n").reason.code == "script_exit_code"
+
+
+def test_a_job_that_its_cluster_ended_is_a_failure_that_may_be_retried() -> None:
+    report = outcome(0, "cluster_job_ended", "")
+    assert (report.state, report.reason.code) == ("failed", "cluster_job_ended")

@@ -1,6 +1,7 @@
 """A plan says exactly what would be executed, without executing it."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,8 @@ def test_only_listed_variables_are_inherited(tmp_path: Path) -> None:
         "PYTHONUNBUFFERED": "1",
         "CUDA_VISIBLE_DEVICES": "2",
     }
+
+
+def test_a_node_says_where_the_sdk_is_and_what_it_inherited_does_not_count(tmp_path: Path) -> None:
+    on_node = replace(request(tmp_path), sdk_dir="/package")
+    assert script_environment(on_node, {"PYTHONPATH": "/x"})["PYTHONPATH"] == "/package"
