@@ -284,6 +284,6 @@ answer([redis.incr("n"), StorageAPI().list()])
     agent.kill()
     agent.wait(20)
     (live.folder(run) / "go").touch()  # The call waits for the next agent.
-    said = [message.text for message in live.messages(ended(live, run, isolation)) if message.text]
+    said = [message.text for message in live.messages(ended(live, run, isolation)) if message.reason is None]
     assert json.loads(said[-1]) == [2, []]
     assert not (live.folder(run) / "api" / "socket").exists()
