@@ -130,6 +130,15 @@ export function wholeTicks(series) {
   return Math.max(...steps) - Math.min(...steps) <= 10 ? { tickmode: "linear", tick0: 0, dtick: 1 } : {};
 }
 
+// Plotly draws one value alone between itself minus and plus 1, where a learning rate of 0.0003 looks like 0
+export function rangeOfOneValue(series) {
+  const lows = series.map((one) => one.stats.min).filter(Number.isFinite);
+  const highs = series.map((one) => one.stats.max).filter(Number.isFinite);
+  const low = Math.min(...lows);
+  if (!lows.length || low === 0 || low !== Math.max(...highs)) return {};
+  return { range: [low - Math.abs(low) / 2, low + Math.abs(low) / 2] };
+}
+
 function layout(theme, run, series) {
   const hasLegend = series.length > 1;
   const axis = {
@@ -146,7 +155,7 @@ function layout(theme, run, series) {
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: theme.font, size: 12, color: theme.text },
     xaxis: { ...axis, showgrid: false, ...wholeTicks(series) },
-    yaxis: { ...axis, exponentformat: "power" }, // SI prefixes would make 800µ of 0.0008
+    yaxis: { ...axis, exponentformat: "power", ...rangeOfOneValue(series) }, // SI prefixes would make 800µ of 0.0008
     yaxis2: { overlaying: "y", range: [0, 1], fixedrange: true, visible: false },
     hovermode: "x",
     hoverlabel: {
