@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from assets.weld_generator import generate
+from backend.contracts.runs import Run
 from tests.integration.runs.live_workstation import ROOT, LiveWorkstation
 from tests.integration.uploads import zip_of
 
@@ -40,6 +41,12 @@ def uploaded(live: LiveWorkstation, solution: str) -> str:
     return project_id
 
 
+def weights(live: LiveWorkstation, run: Run) -> dict[str, str]:
+    """Kinds of the saved weights by file; the captured logs are artifacts, too."""
+    artifacts = live.ok("GET", f"/runs/{run.id}/artifacts")
+    return {one["path"]: one["kind"] for one in artifacts if one["kind"] in ("pytorch", "onnx")}
+
+
 def test_classification_trains_and_tests(live: LiveWorkstation, dataset_id: str) -> None:
     project_id = uploaded(live, "classification")
     params = {"basic params": {"epochs": 2}, "network": {"crop_size": 24, "width": 4}}
@@ -48,10 +55,7 @@ def test_classification_trains_and_tests(live: LiveWorkstation, dataset_id: str)
     assert train.progress == 100
     series = {series.name: series for series in live.points(train).series}
     assert series.keys() == {"train_loss", "val_loss", "val_accuracy"} and len(series["val_loss"].values) == 2
-    assert {a["path"] for a in live.ok("GET", f"/runs/{train.id}/artifacts")} == {
-        "classification.pth",
-        "classification.onnx",
-    }
+    assert weights(live, train) == {"classification.pth": "pytorch", "classification.onnx": "onnx"}
 
     test = live.until_final(
         live.start_run(project_id, "test", dataset_id=dataset_id, train_run_id=train.id), PATIENCE_S
@@ -73,4 +77,4 @@ def test_the_plain_script_trains(live: LiveWorkstation, dataset_id: str) -> None
     assert run.state == "finished", (run.reason, run.stderr_tail)
     (loss,) = live.points(run).series
     assert run.progress == 100 and loss.values[0] > loss.values[-1]
-    assert [a["path"] for a in live.ok("GET", f"/runs/{run.id}/artifacts")] == ["redraw.pth"]
+    assert weights(live, run) == {"redraw.pth": "pytorch"}
