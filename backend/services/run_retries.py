@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
+from typing import Literal
 
 from backend.contracts.base import Reason
 from backend.contracts.runs import FINAL_STATES, Run
@@ -10,6 +11,8 @@ from backend.domain.errors import ArmError, ConflictError
 from backend.services.own_messages import OwnMessages
 from backend.services.run_service import RunService
 from backend.stores.mongo.run_store import RunStore
+
+RepeatCause = Literal["repeated_by_user", "repeated_automatically"]
 
 
 class RunRetries:
@@ -45,7 +48,7 @@ class RunRetries:
             new_id = hashlib.sha256(f"retry of {run.id}".encode()).hexdigest()[:16]
             self._repeat(run, new_id, run.retries - 1, "repeated_automatically")
 
-    def _repeat(self, run: Run, new_id: str, retries: int, why: str) -> Run:
+    def _repeat(self, run: Run, new_id: str, retries: int, why: RepeatCause) -> Run:
         again = Run(
             id=new_id,
             number=self._runs.next_number(),
@@ -64,7 +67,7 @@ class RunRetries:
         finally:
             self._runs.set_retried(run.id, new_id)
 
-    def _explain(self, run: Run, again: Run, why: str) -> None:
+    def _explain(self, run: Run, again: Run, why: RepeatCause) -> None:
         """Tell the readers of both runs, each of the other one."""
         told = Reason(code=why, params={"number": again.number, "left": again.retries})
         self._own_messages.post(run.id, f"repeated:{again.id}", "info", told)

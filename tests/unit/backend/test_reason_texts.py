@@ -7,6 +7,7 @@ from string import Formatter
 from typing import get_args
 
 from backend.runs.outcome import StopCause
+from backend.services.run_retries import RepeatCause
 
 ROOT = Path(__file__).parents[3]
 CODE = re.compile(r"""(?:Reason\(\s*code=|AgentNote\(\s*code=|failed\()"([a-z0-9_]+)\"""")
@@ -22,7 +23,8 @@ def holes(text: str) -> set[str]:
 
 def test_reasons_in_the_source_and_in_the_catalogue_are_the_same() -> None:
     files = [*(ROOT / "backend" / "runs").rglob("*.py"), *(ROOT / "backend" / "services").rglob("*.py")]
-    used = {code for file in files for code in CODE.findall(file.read_text(encoding="utf-8"))} | {*get_args(StopCause)}
+    used = {code for file in files for code in CODE.findall(file.read_text(encoding="utf-8"))}
+    used |= {*get_args(StopCause), *get_args(RepeatCause)}
     assert len(used) > 10
     for language in ("en", "ru"):
         assert {key.split(".")[1] for key in catalogue(language)} == used
