@@ -107,9 +107,8 @@ def _ask_regroup(dataset: Dataset) -> None:
                 t("copies.regroup_do"), key="regroup_agree", type="primary", disabled=not name.strip()
             )
         if is_agreed:
-            with error_box.guard(stop=False):
-                with st.spinner(t("copies.regroup_busy")):
-                    _open(api().create_grouped_split(dataset.id, GroupedSplitCreate(name=name.strip())))
+            with error_box.guard(stop=False), st.spinner(t("copies.regroup_busy")):
+                _open(api().create_grouped_split(dataset.id, GroupedSplitCreate(name=name.strip())))
 
     dialog()
 

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 STEPS = 12
 MIN_OVERLAP = 0.7
 """part of the first picture that the second must still cover"""
-HOPELESS_AFTER, HOPELESS_BELOW = 4, 0.8
-GOOD_ENOUGH = 0.995
+PATIENCE = 4
+"""steps after which a pair goes on only while it gets better, and is not hopeless"""
+HOPELESS_BELOW, LEAST_GAIN, GOOD_ENOUGH = 0.8, 1e-3, 0.995
 OUTLIER = 3
 """details stronger than so many standard deviations (glints, a stamped number) count as that many"""
 
@@ -41,7 +42,7 @@ def aligned_likeness(fixed: Floats, moved: Floats) -> tuple[Floats, Floats]:
     count, side = fixed.shape[:2]
     places = _grid(side)
     target = standardised(fixed)
-    steps = _steps(target.reshape(fixed.shape), places)
+    change, inverse = _change(target.reshape(fixed.shape), places)
     warp = np.tile(np.eye(3, dtype=np.float32), (count, 1, 1))
     best, best_warp = np.full(count, -1, np.float32), warp.copy()
     alive = np.arange(count)
@@ -50,13 +51,14 @@ def aligned_likeness(fixed: Floats, moved: Floats) -> tuple[Floats, Floats]:
             break
         seen, is_inside = _sampled(moved[alive], warp[alive, :2] @ places)
         likeness, error = _compared(target[alive], seen, is_inside)
-        better = likeness > best[alive]
+        gain = likeness - best[alive]
+        better = gain > 0
         best[alive[better]], best_warp[alive[better]] = likeness[better], warp[alive[better]]
         keep = (likeness > -1) & (best[alive] < GOOD_ENOUGH)
-        if step >= HOPELESS_AFTER:
-            keep &= best[alive] >= HOPELESS_BELOW
+        if step >= PATIENCE:
+            keep &= (best[alive] >= HOPELESS_BELOW) & (gain > LEAST_GAIN)
         alive, error = alive[keep], error[keep]
-        update = (steps[alive] @ error[:, :, None])[:, :, 0]
+        update = (inverse[alive] @ (change[alive] @ error[:, :, None]))[:, :, 0]
         # A warp that collapses has no inverse: such a pair overlaps too little and was dropped above.
         warp[alive] = warp[alive] @ np.linalg.inv(_maps(update))
     seen, is_inside = _sampled(moved, best_warp[:, :2] @ places)
@@ -71,8 +73,11 @@ def _grid(side: int) -> Floats:
     return np.stack([*np.meshgrid(axis, axis), np.ones((side, side), np.float32)]).reshape(3, -1)
 
 
-def _steps(target: Floats, places: Floats) -> Floats:
-    """(M, 6, P): what to add to the warp for each pixel's error. Brightness and contrast have no say in it."""
+def _change(target: Floats, places: Floats) -> tuple[Floats, Floats]:
+    """(M, 6, P): what each pixel says about the six numbers of the warp, and the inverse (M, 6, 6) of its square.
+
+    Brightness and contrast have no say in it.
+    """
     import numpy as np
 
     count, side = target.shape[:2]
@@ -83,8 +88,8 @@ def _steps(target: Floats, places: Floats) -> Floats:
     change -= (change @ flat[:, :, None]) * flat[:, None]
     square = change @ change.transpose(0, 2, 1)
     size = np.trace(square, axis1=1, axis2=2)[:, None, None] / 6
-    steps: Floats = np.linalg.solve(square + (0.01 * size + 1e-6) * np.eye(6, dtype=np.float32), change)
-    return steps
+    inverse: Floats = np.linalg.inv(square + (0.01 * size + 1e-6) * np.eye(6, dtype=np.float32))
+    return change, inverse
 
 
 def _maps(update: Floats) -> Floats:

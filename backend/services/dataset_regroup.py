@@ -60,8 +60,8 @@ class DatasetRegrouping:
         old = self._datasets.get(dataset_id)
         copies = self._finder.find(dataset_id)
         if copies is None:
-            count = self._items.count(dataset_id)
-            raise InvalidInputError("near_duplicates_unchecked", count=count, limit=self._finder.max_images)
+            unchecked = self._finder.warnings(dataset_id)[0]
+            raise InvalidInputError(unchecked.code, **unchecked.params)
         if not copies.across():
             raise ConflictError("split_is_clean", name=old.name)
         splits = _new_splits(copies)

@@ -48,8 +48,6 @@ class FoundCopies:
 class NearDuplicateFinder:
     """Images of a dataset never change, so what was found for the last few datasets is remembered."""
 
-    max_images = MAX_IMAGES
-
     def __init__(self, items: ItemStore, objects: ObjectStore) -> None:
         self._items = items
         self._objects = objects

@@ -9,7 +9,7 @@ from PIL import Image
 
 from backend.domain.errors import InvalidInputError
 from backend.domain.yolo_format import ImageSize
-from backend.services.image_reader import checked_image, grey_thumbnail, jpeg_thumbnail
+from backend.services.image_reader import checked_image, jpeg_thumbnail
 
 
 def encoded(kind: str, mode: str = "RGB", size: tuple[int, int] = (64, 48), **options: object) -> bytes:
