@@ -15,7 +15,7 @@ from backend.contracts.base import Problem
 from backend.contracts.datasets import Dataset, GroupedSplitCreate, NearCopy, NearDuplicate, NearDuplicates, SplitCounts
 
 CODE = "near_duplicates"
-PAIRS_SHOWN = 12
+PAIRS_ASKED, PAIRS_SHOWN = 500, 12
 THUMBNAIL_PX = 480
 
 
@@ -60,18 +60,30 @@ def _show_examples(dataset: Dataset) -> None:
     def dialog() -> None:
         with error_box.guard(stop=False):
             with st.spinner(t("copies.busy")):
-                report = api().near_duplicates(dataset.id, limit=PAIRS_SHOWN)
+                report = api().near_duplicates(dataset.id, limit=PAIRS_ASKED)
             st.caption(t("copies.look_text"))
-            pairs = [pair for pair in report.pairs if pair.left.split != pair.right.split]
-            st.html('<div class="arm-pairs">' + "".join(_pair(dataset, pair) for pair in pairs) + "</div>")
+            pairs = "".join(_pair(dataset, pair) for pair in _examples(report))
+            st.html(f'<div class="arm-pairs">{pairs}</div>')
             st.caption(_totals(report))
 
     dialog()
 
 
+def _examples(report: NearDuplicates) -> list[NearDuplicate]:
+    """Pairs across splits, the most alike first, but each image once before any image twice."""
+    seen: set[str] = set()
+    fresh, repeated = [], []
+    for pair in report.pairs:
+        if pair.left.split != pair.right.split:
+            ids = {pair.left.item_id, pair.right.item_id}
+            (repeated if ids & seen else fresh).append(pair)
+            seen |= ids
+    return [*fresh, *repeated][:PAIRS_SHOWN]
+
+
 def _totals(report: NearDuplicates) -> str:
     grouped = sum(map(len, report.groups))
-    sentence = count("copies.totals", len(report.groups), images=grouped, total=report.image_count)
+    sentence = t("copies.totals", count=len(report.groups), images=grouped, total=report.image_count)
     return sentence if report.is_complete else f"{sentence} {t('copies.incomplete')}"
 
 
