@@ -43,7 +43,7 @@ def _show_warning(dataset: Dataset, warning: Problem) -> None:
             if st.button(t("copies.look"), key="look_at_copies", icon=":material/compare:"):
                 _show_examples(dataset)
             if st.button(t("copies.regroup"), key="regroup", icon=":material/call_split:", type="primary"):
-                _ask_regroup(dataset)
+                ask_regroup(dataset)
 
 
 def _affected(dataset: Dataset, warning: Problem) -> str:
@@ -105,7 +105,9 @@ def _side(dataset: Dataset, copy: NearCopy) -> str:
     )
 
 
-def _ask_regroup(dataset: Dataset) -> None:
+def ask_regroup(dataset: Dataset) -> None:
+    """Say what a split by groups does; make it when the user agrees, and lead to the new dataset."""
+
     @st.dialog(t("copies.regroup_title"), icon=":material/call_split:")
     def dialog() -> None:
         images = sum(counts.images for counts in dataset.splits.values())

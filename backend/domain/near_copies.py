@@ -57,14 +57,17 @@ class NearCopies:
     is_complete: bool = True
 
 
-def find_near_copies(thumbnails: Sequence[bytes], names: Sequence[str], splits: Sequence[int]) -> NearCopies:
+def find_near_copies(
+    thumbnails: Sequence[bytes], names: Sequence[str], splits: Sequence[int], only_across: bool = False
+) -> NearCopies:
     """Near copies among images, each given by its thumbnail (SIDE × SIDE grey bytes, or empty: unknown), the hash of
     its file and its split (0 is train).
 
     Groups are exact. Of pairs within a group only as many are looked at as prove the group and, for every image outside
-    split 0, that a copy of it lies in another split: a thousand frames of one still scene give no million pairs.
+    split 0, that a copy of it lies in another split: a thousand frames of a still scene give no million pairs. With
+    `only_across` nothing but the latter is looked for, which is faster, and groups mean nothing.
     """
-    search = _Search(thumbnails, names, splits)
+    search = _Search(thumbnails, names, splits, only_across)
     search.join_equal_files()
     search.compare_all()
     pairs = sorted(search.pairs, key=lambda pair: (pair.left, pair.right))
@@ -110,10 +113,13 @@ _WAYS = [(transposed, upturned, mirrored) for transposed in (0, 1) for upturned 
 class _Search:
     """Compares each image with those after it; knows which images are joined already and need no further proof."""
 
-    def __init__(self, thumbnails: Sequence[bytes], names: Sequence[str], splits: Sequence[int]) -> None:
+    def __init__(
+        self, thumbnails: Sequence[bytes], names: Sequence[str], splits: Sequence[int], only_across: bool
+    ) -> None:
         import numpy as np
 
         self._names = names
+        self._only_across = only_across
         self._splits = np.array(splits, dtype=np.int64)
         self.pairs: list[NearPair] = []
         self.budget = MAX_CANDIDATES
@@ -194,8 +200,8 @@ class _Search:
     def _are_news(self, left: Any, right: Any) -> Any:
         """Whether a pair, or each of several, would tell anything new."""
         is_across = self._splits[left] != self._splits[right]
-        is_proven = self._is_proven[left] & self._is_proven[right]
-        return (self._labels[left] != self._labels[right]) | (is_across & ~is_proven)
+        is_proof = is_across & ~(self._is_proven[left] & self._is_proven[right])
+        return is_proof if self._only_across else is_proof | (self._labels[left] != self._labels[right])
 
     def _join(self, left: int, right: int, distance: int, likeness: float) -> None:
         self.pairs.append(NearPair(left, right, distance, round(likeness, 4)))

@@ -85,9 +85,9 @@ def _opened(content: bytes) -> Image.Image:
 
 
 def _grey_thumbnail(image: Image.Image) -> bytes:
-    # Made small before it is made grey: a third of the work. `reducing_gap` averages whole pixels first.
-    small = _eight_bit(image) if image.mode not in ("RGB", "L") else image
-    return small.resize((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0).convert("L").tobytes()
+    plain = image if image.mode in ("RGB", "L") else _eight_bit(image)
+    # `reducing_gap` averages whole pixels first: a quarter of the work.
+    return plain.convert("L").resize((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0).tobytes()
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:

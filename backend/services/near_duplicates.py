@@ -62,12 +62,7 @@ class NearDuplicateFinder:
         with self._one_search_each(dataset_id):
             if (known := self._known.get(dataset_id)) is not None:
                 return known
-            looks = tuple(self._with_thumbnails(dataset_id))
-            splits = [SPLITS.index(look.split) for look in looks]
-            thumbnails = [look.thumbnail or b"" for look in looks]
-            found = FoundCopies(looks, find_near_copies(thumbnails, [look.image for look in looks], splits))
-            # The thumbnails have done their work: a kilobyte each.
-            found = FoundCopies(tuple(_without_thumbnail(look) for look in looks), found.found)
+            found = self._search(dataset_id, only_across=False)
             with self._guard:
                 self._known[dataset_id] = found
                 while len(self._known) > REMEMBERED:
@@ -76,7 +71,9 @@ class NearDuplicateFinder:
 
     def warnings(self, dataset_id: str) -> list[Problem]:
         """What an import should say about near copies in several splits."""
-        copies = self.find(dataset_id)
+        copies = self._known.get(dataset_id)
+        if copies is None and self._items.count(dataset_id) <= MAX_IMAGES:
+            copies = self._search(dataset_id, only_across=True)
         if copies is None:
             limits = {"count": self._items.count(dataset_id), "limit": MAX_IMAGES}
             return [Problem(code="near_duplicates_unchecked", params=limits)]
@@ -117,6 +114,14 @@ class NearDuplicateFinder:
             pairs=tuple(_shown(copies, pair) for pair in [*across, *within][:limit]),
             groups=tuple(copies.groups()),
         )
+
+    def _search(self, dataset_id: str, only_across: bool) -> FoundCopies:
+        looks = tuple(self._with_thumbnails(dataset_id))
+        splits = [SPLITS.index(look.split) for look in looks]
+        thumbnails = [look.thumbnail or b"" for look in looks]
+        found = find_near_copies(thumbnails, [look.image for look in looks], splits, only_across)
+        # The thumbnails have done their work: a kilobyte each.
+        return FoundCopies(tuple(_without_thumbnail(look) for look in looks), found)
 
     @contextmanager
     def _one_search_each(self, dataset_id: str) -> Iterator[None]:

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from backend.contracts.base import ErrorReply, Problem
 from backend.contracts.datasets import DatasetVersion, NearCopy, NearDuplicate, NearDuplicates
@@ -174,28 +175,51 @@ def test_examples_are_pairs_across_splits_with_hostile_names_escaped(world, open
     assert "2 of 120 images of the dataset, in 1 groups" in shown_text(page)
 
 
-def test_a_grouped_split_says_what_it_does_and_opens_the_new_dataset(world, open_page):
+def test_a_grouped_split_says_what_it_does(world, open_page):
     add_dataset(world, warnings=(LEAK,), is_copy_checked=True)
-    world.datasets["d2"] = contract_objects.dataset(id="d2", name="Demo welds, by groups", is_copy_checked=True)
-    world.created["/datasets/d1/grouped-split"] = world.datasets["d2"]
-    page = open_page("datasets", dataset="d1", split="val", page="1")
-    page.button(key="regroup").click().run()
-    assert "Nothing changes in “Demo welds”" in shown_text(page)
-    page.button(key="regroup_agree").click().run()
-    assert not page.exception
-    assert json.loads(world.bodies("POST", "/datasets/d1/grouped-split")[0]) == {"name": "Demo welds, by groups"}
-    assert page.query_params["dataset"] in ("d2", ["d2"]) and "split" not in page.query_params
-
-
-def test_a_refused_grouped_split_is_explained(world, open_page):
-    add_dataset(world, warnings=(LEAK,), is_copy_checked=True)
-    reply = ErrorReply(code="split_impossible", params={"groups": 1, "splits": 3}, message="no")
-    world.failures["POST", "/datasets/d1/grouped-split"] = (422, reply)
     page = open_page("datasets", dataset="d1")
     page.button(key="regroup").click().run()
-    page.button(key="regroup_agree").click().run()
     assert not page.exception
-    assert "1 groups, but there are 3 splits" in page.error[0].value
+    assert "Nothing changes in “Demo welds”" in shown_text(page)
+    assert page.text_input(key="regroup_name").value == "Demo welds, by groups"
+    assert world.bodies("POST", "/datasets/d1/grouped-split") == []
+
+
+@pytest.fixture
+def regroup_dialog(world, monkeypatch):
+    """The dialog alone: AppTest runs a whole page anew after a click, and the page would not open it again."""
+
+    def script():
+        import streamlit as st
+
+        from app.api_client import api
+        from app.components import near_copies
+
+        if st.query_params["dataset"] == "d1":
+            near_copies.ask_regroup(api().dataset("d1"))
+
+    monkeypatch.setattr("app.i18n.default_language", lambda: "en")
+    add_dataset(world, warnings=(LEAK,), is_copy_checked=True)
+    app = AppTest.from_function(script, default_timeout=30)
+    app.query_params.update(dataset="d1", split="val", page="2")
+    return app.run()
+
+
+def test_agreeing_makes_the_new_dataset_and_opens_it(world, regroup_dialog):
+    world.created["/datasets/d1/grouped-split"] = contract_objects.dataset(id="d2", name="Demo welds, by groups")
+    regroup_dialog.button(key="regroup_agree").click().run()
+    assert not regroup_dialog.exception
+    assert json.loads(world.bodies("POST", "/datasets/d1/grouped-split")[0]) == {"name": "Demo welds, by groups"}
+    assert regroup_dialog.query_params["dataset"] in ("d2", ["d2"])
+    assert not {"split", "page"} & set(regroup_dialog.query_params)
+
+
+def test_a_refused_grouped_split_is_explained(world, regroup_dialog):
+    reply = ErrorReply(code="split_impossible", params={"groups": 1, "splits": 3}, message="no")
+    world.failures["POST", "/datasets/d1/grouped-split"] = (422, reply)
+    regroup_dialog.button(key="regroup_agree").click().run()
+    assert not regroup_dialog.exception
+    assert "1 groups, but there are 3 splits" in regroup_dialog.error[0].value
 
 
 def test_an_older_dataset_is_looked_through_on_demand(world, open_page):
