@@ -31,6 +31,8 @@ MIN_LIKENESS, MIN_DETAIL_LIKENESS = 0.93, 0.85
 MIN_CONTRAST = 2.0
 """standard deviation in grey levels: a thumbnail below shows nothing that could be compared"""
 CANDIDATES_AT_ONCE = 256
+HASHED_AT_ONCE = 4096
+"""thumbnails, as floating point numbers 8 kB each"""
 MAX_CANDIDATES = 200_000
 """that are laid over one another, about a millisecond each; a search that met more stops there and says so"""
 
@@ -130,7 +132,8 @@ class _Search:
         blank = bytes(SIDE * SIDE)
         pixels = b"".join(one if len(one) == SIDE * SIDE else blank for one in thumbnails)
         self._thumbnails = np.frombuffer(pixels, np.uint8).reshape(-1, SIDE, SIDE)
-        self._is_plain = self._thumbnails.std(axis=(1, 2)) < MIN_CONTRAST
+        parts = self._parts(self._thumbnails)
+        self._is_plain = np.concatenate([part.std(axis=(1, 2)) for part in parts] or [np.zeros(0)]) < MIN_CONTRAST
 
     def groups(self) -> list[int]:
         """Group of every image."""
@@ -155,7 +158,9 @@ class _Search:
         import numpy as np
 
         kept = np.flatnonzero(~self._is_plain)
-        hashes = perceptual_hashes(self._thumbnails[kept])
+        if not kept.size:
+            return
+        hashes = np.concatenate([perceptual_hashes(part) for part in self._parts(self._thumbnails[kept])])
         waiting: list[NDArray[np.int64]] = []
         count = 0
         for row in range(len(kept)):
@@ -174,6 +179,10 @@ class _Search:
                     return
         if waiting:
             self._decide(np.concatenate(waiting))
+
+    @staticmethod
+    def _parts(thumbnails: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+        return [thumbnails[start : start + HASHED_AT_ONCE] for start in range(0, len(thumbnails), HASHED_AT_ONCE)]
 
     def _decide(self, candidates: NDArray[np.int64]) -> None:
         import numpy as np
