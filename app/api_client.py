@@ -20,9 +20,11 @@ from backend.contracts.datasets import (
     DatasetVersionCreate,
     DemoImport,
     FolderImport,
+    GroupedSplitCreate,
     ItemPage,
     ItemRevision,
     MarkupUpdate,
+    NearDuplicates,
 )
 from backend.contracts.projects import FileText, Project, ProjectCreate, ProjectUpdate, Solution, SolutionCreate
 from backend.contracts.runs import (
@@ -147,6 +149,16 @@ class Api:
     def save_markup(self, item_id: str, body: MarkupUpdate) -> DatasetItem:
         """Save new markup; refused (409) when someone saved in between."""
         return self._json("PUT", f"/items/{_part(item_id)}/markup", DatasetItem, body=body)
+
+    def near_duplicates(self, dataset_id: str, limit: int = 100) -> NearDuplicates:
+        """Near copies within a dataset; takes seconds when nobody asked for a while."""
+        path = f"/datasets/{_part(dataset_id)}/near-duplicates"
+        return self._json("GET", path, NearDuplicates, params={"limit": limit}, timeout=UPLOAD_TIMEOUT)
+
+    def create_grouped_split(self, dataset_id: str, body: GroupedSplitCreate) -> Dataset:
+        """A new dataset in which near copies lie in one split."""
+        path = f"/datasets/{_part(dataset_id)}/grouped-split"
+        return self._json("POST", path, Dataset, body=body, timeout=UPLOAD_TIMEOUT)
 
     def versions(self, dataset_id: str) -> list[DatasetVersion]:
         """Frozen versions of a dataset."""

@@ -12,6 +12,7 @@ from backend.api import (
     error_handlers,
     health_routes,
     item_routes,
+    near_duplicate_routes,
     object_routes,
     project_data_routes,
     project_routes,
@@ -59,6 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
     error_handlers.install(app)
     private = APIRouter(prefix="/api", dependencies=[Depends(installation_only)])
     private.include_router(dataset_routes.router)
+    private.include_router(near_duplicate_routes.router)
     private.include_router(item_routes.router)
     private.include_router(project_routes.router)
     private.include_router(upload_routes.router)

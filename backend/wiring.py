@@ -22,9 +22,11 @@ from backend.domain.key_rules import MAX_TTL_S
 from backend.services.agent_service import AgentService
 from backend.services.code_import import CodeImporter
 from backend.services.dataset_import import DatasetImporter, ImportSettings
+from backend.services.dataset_regroup import DatasetRegrouping
 from backend.services.dataset_service import DatasetService
 from backend.services.dataset_versions import DatasetVersions
 from backend.services.housekeeping import Housekeeping
+from backend.services.near_duplicates import NearDuplicateFinder
 from backend.services.object_sweep import ObjectSweep
 from backend.services.own_messages import OwnMessages
 from backend.services.point_sealing import PointSealing
@@ -177,6 +179,7 @@ class Services:
     """One service per noun; routes take them from here."""
 
     datasets: DatasetService
+    regrouping: DatasetRegrouping
     projects: ProjectService
     solutions: SolutionService
     thumbnails: Thumbnails
@@ -213,9 +216,10 @@ def build_services(connections: Connections, settings: Settings) -> Services:
         uses.release(hashes)
         housekeeping.wake()
 
-    datasets = _dataset_service(connections, settings, scratch_dir, run_store, release)
+    datasets, regrouping = _dataset_services(connections, settings, scratch_dir, run_store, release)
     return Services(
         datasets=datasets,
+        regrouping=regrouping,
         projects=projects,
         solutions=SolutionService(
             SolutionStore(connections.database),
@@ -236,22 +240,24 @@ def build_services(connections: Connections, settings: Settings) -> Services:
     )
 
 
-def _dataset_service(
+def _dataset_services(
     connections: Connections,
     settings: Settings,
     scratch_dir: Path,
     runs: RunStore,
     release: Callable[[Iterable[str]], None],
-) -> DatasetService:
+) -> tuple[DatasetService, DatasetRegrouping]:
     datasets, items = DatasetStore(connections.database), ItemStore(connections.database)
     version_store = DatasetVersionStore(connections.database)
     versions = DatasetVersions(version_store, items, connections.objects, utc_now)
     import_settings = ImportSettings(settings.image_max_megapixels, workers=min(8, os.cpu_count() or 2))
+    finder = NearDuplicateFinder(items, connections.objects)
     importer = DatasetImporter(
-        datasets, items, version_store, versions, connections.objects, import_settings, new_id, utc_now
+        datasets, items, version_store, versions, finder, connections.objects, import_settings, new_id, utc_now
     )
+    regrouping = DatasetRegrouping(datasets, items, version_store, versions, finder, release, new_id, utc_now)
     limits = ArchiveLimits(settings.archive_max_mb << 20, settings.archive_max_files, settings.archive_max_ratio)
-    return DatasetService(
+    service = DatasetService(
         datasets,
         items,
         version_store,
@@ -264,6 +270,7 @@ def _dataset_service(
         release,
         utc_now,
     )
+    return service, regrouping
 
 
 def _project_data(connections: Connections, settings: Settings) -> ProjectData:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.api_client import api
-from app.components import dataset_browser, dataset_picker, dataset_summary, error_box, import_panel
+from app.components import dataset_browser, dataset_picker, dataset_summary, error_box, import_panel, near_copies
 from app.i18n import t
 from app.query import remember
 from backend.contracts.datasets import Dataset
@@ -35,4 +35,5 @@ with error_box.guard():
         st.stop()
     dataset = show_head(datasets)
     dataset_summary.show(dataset)
+    near_copies.show(dataset)
     dataset_browser.show(dataset)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.api_client import api
-from app.components import confirm, error_box
+from app.components import confirm, error_box, near_copies
 from app.components import facts as figures
 from app.components.class_colours import colours
 from app.format import moment, plain
@@ -22,9 +22,11 @@ def show(dataset: Dataset) -> None:
     state = "no_version" if not dataset.latest_version else "changed" if dataset.is_changed else "unchanged"
     facts.append((t("datasets.version"), str(dataset.latest_version or "–"), t(f"datasets.{state}")))
     figures.show(facts, colours(dataset.classes))
-    if dataset.warnings:
-        with st.expander(count("datasets.warnings", len(dataset.warnings)), icon=":material/warning:", key="warnings"):
-            error_box.show_problems(dataset.warnings)
+    # Near copies in several splits have a place of their own on the page.
+    warnings = tuple(one for one in dataset.warnings if one.code != near_copies.CODE)
+    if warnings:
+        with st.expander(count("datasets.warnings", len(warnings)), icon=":material/warning:", key="warnings"):
+            error_box.show_problems(warnings)
 
 
 def show_actions(dataset: Dataset, versions: list[DatasetVersion]) -> None:

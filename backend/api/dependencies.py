@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from backend.api.access import bearer_token
 from backend.domain.errors import NotAllowedError
 from backend.services.agent_service import AgentService
+from backend.services.dataset_regroup import DatasetRegrouping
 from backend.services.dataset_service import DatasetService
 from backend.services.project_service import ProjectService
 from backend.services.run_deletion import RunDeletionService
@@ -47,6 +48,10 @@ async def _objects(request: Request) -> ObjectStore:
 
 async def _datasets(request: Request) -> DatasetService:
     return _all(request).datasets
+
+
+async def _regrouping(request: Request) -> DatasetRegrouping:
+    return _all(request).regrouping
 
 
 async def _projects(request: Request) -> ProjectService:
@@ -118,6 +123,7 @@ SettingsOf = Annotated[Settings, Depends(_settings)]
 ServicesOf = Annotated[Services, Depends(_services)]
 ObjectsOf = Annotated[ObjectStore, Depends(_objects)]
 DatasetsOf = Annotated[DatasetService, Depends(_datasets)]
+RegroupingOf = Annotated[DatasetRegrouping, Depends(_regrouping)]
 ProjectsOf = Annotated[ProjectService, Depends(_projects)]
 SolutionsOf = Annotated[SolutionService, Depends(_solutions)]
 ThumbnailsOf = Annotated[Thumbnails, Depends(_thumbnails)]

@@ -21,6 +21,7 @@ class Dataset(Contract):
     """A dataset as it is listed.
 
     `latest_version` is the newest frozen version; `is_changed` says that markup was edited since.
+    `is_copy_checked` says that near copies were looked for; what was found is among the warnings.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Dataset(Contract):
     is_changed: bool = False
     created_at: datetime
     warnings: tuple[Problem, ...] = ()
+    is_copy_checked: bool = False
 
 
 class DatasetItem(Contract):
@@ -108,6 +110,53 @@ class DemoImport(Contract):
     name: str = "Demo welds"
     images: int = 120
     seed: int = 7
+
+
+class NearCopy(Contract):
+    """One image of a pair of near copies: its item, and where it lies."""
+
+    item_id: str
+    name: str
+    split: Split
+    image: str
+
+
+class NearDuplicate(Contract):
+    """Two images that are near copies.
+
+    `distance` is the number of bits (of 64) in which their perceptual hashes differ, `likeness` the correlation of
+    their thumbnails laid over one another.
+    """
+
+    left: NearCopy
+    right: NearCopy
+    distance: int
+    likeness: float
+
+
+class NearDuplicates(Contract):
+    """Near copies within a dataset.
+
+    `leaked` counts, for val and test, the images that have a near copy in another split. `pairs` are the first of
+    `pair_count`, those across splits and the most alike first; within a group only as many are known as prove it.
+    `groups` are item ids of the images that are copies of one another. `is_checked` is False when the dataset has more
+    images than are compared, `is_complete` when so many look alike that not all were compared.
+    """
+
+    is_checked: bool
+    is_complete: bool
+    image_count: int
+    max_images: int
+    leaked: dict[Split, int]
+    pair_count: int
+    pairs: tuple[NearDuplicate, ...]
+    groups: tuple[tuple[str, ...], ...]
+
+
+class GroupedSplitCreate(Contract):
+    """Make a new dataset in which near copies lie in one split. Without a name it is named after the old one."""
+
+    name: str = ""
 
 
 class SampleEntry(Contract):

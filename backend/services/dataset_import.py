@@ -15,7 +15,8 @@ from backend.domain.yolo_format import class_names, parse_labels
 from backend.domain.yolo_layout import ImageFile, YoloLayout, layout_of
 from backend.services.archive_reader import FileTree
 from backend.services.dataset_versions import DatasetVersions
-from backend.services.image_reader import image_size
+from backend.services.image_reader import checked_image
+from backend.services.near_duplicates import NearDuplicateFinder
 from backend.stores.mongo.dataset_store import DatasetRecord, DatasetStore
 from backend.stores.mongo.dataset_version_store import DatasetVersionStore
 from backend.stores.mongo.item_store import ItemStore
@@ -44,6 +45,7 @@ class _Outcome:
 
     item: DatasetItem | None
     problems: list[Problem]
+    thumbnail: bytes = b""
 
 
 class DatasetImporter:
@@ -55,6 +57,7 @@ class DatasetImporter:
         items: ItemStore,
         version_store: DatasetVersionStore,
         versions: DatasetVersions,
+        finder: NearDuplicateFinder,
         objects: ObjectStore,
         settings: ImportSettings,
         new_id: Callable[[], str],
@@ -64,6 +67,7 @@ class DatasetImporter:
         self._items = items
         self._version_store = version_store
         self._versions = versions
+        self._finder = finder
         self._objects = objects
         self._settings = settings
         self._new_id = new_id
@@ -85,6 +89,8 @@ class DatasetImporter:
             if faults.count or classes is None:
                 raise InvalidInputError("dataset_invalid", faults.kept, count=faults.count)
             self._versions.freeze(dataset_id, classes)
+            self._datasets.touch_import(dataset_id, self._now())
+            warnings = [*self._finder.warnings(dataset_id), *layout.warnings]
             record = DatasetRecord(
                 id=dataset_id,
                 name=name,
@@ -92,7 +98,8 @@ class DatasetImporter:
                 classes=classes,
                 splits=counts,
                 created_at=self._now(),
-                warnings=tuple(layout.warnings[:MAX_WARNINGS]),
+                warnings=tuple(warnings[:MAX_WARNINGS]),
+                is_copy_checked=True,
             )
             if not self._datasets.publish(record):
                 raise ConflictError("import_given_up")
@@ -121,6 +128,7 @@ class DatasetImporter:
     ) -> dict[Split, SplitCounts]:
         counts: dict[Split, SplitCounts] = {}
         batch: list[DatasetItem] = []
+        thumbnails: dict[str, bytes] = {}
         touched = self._now()
 
         def check(image: ImageFile) -> _Outcome:
@@ -137,11 +145,12 @@ class DatasetImporter:
             boxes = before.boxes + box_count_of(outcome.item.markup)
             counts[outcome.item.split] = SplitCounts(images=before.images + 1, boxes=boxes)
             batch.append(outcome.item)
+            thumbnails[outcome.item.id] = outcome.thumbnail
             if len(batch) == BATCH:
-                self._items.insert_imported(batch)
-                batch = []
+                self._items.insert_imported(batch, thumbnails)
+                batch, thumbnails = [], {}
         if batch and not faults.count:
-            self._items.insert_imported(batch)
+            self._items.insert_imported(batch, thumbnails)
         return counts
 
     def _check_image(
@@ -149,7 +158,7 @@ class DatasetImporter:
     ) -> _Outcome:
         try:
             content = tree.read(image.path, IMAGE_BYTES)
-            size = image_size(content, self._settings.image_max_megapixels)
+            checked = checked_image(content, self._settings.image_max_megapixels)
         except UnavailableError:
             raise
         except ArmError as error:
@@ -162,7 +171,7 @@ class DatasetImporter:
                 raise
             except ArmError as error:
                 return _Outcome(None, [Problem(code=error.code, file=image.label_path, params=error.params)])
-        markup, problems = parse_labels(rows, image.label_path or "", classes, size)
+        markup, problems = parse_labels(rows, image.label_path or "", classes, checked.size)
         if problems or not keep:
             return _Outcome(None, problems[: MAX_KEPT + 1])
         item = DatasetItem(
@@ -171,14 +180,14 @@ class DatasetImporter:
             split=image.split,
             name=image.name,
             image=self._objects.put_bytes(content),
-            width=size.width,
-            height=size.height,
+            width=checked.size.width,
+            height=checked.size.height,
             size_bytes=len(content),
             revision=1,
             markup=markup,
             updated_at=self._now(),
         )
-        return _Outcome(item, [])
+        return _Outcome(item, [], checked.thumbnail)
 
 
 def _classes(tree: FileTree, layout: YoloLayout, faults: ProblemList) -> tuple[str, ...] | None:

@@ -208,4 +208,5 @@ def _joined(record: DatasetRecord, edits: Edits, newest: VersionRecord | None) -
         is_changed=newest is None or newest.edit_count != edits.count,
         created_at=record.created_at,
         warnings=record.warnings,
+        is_copy_checked=record.is_copy_checked,
     )

@@ -1,11 +1,13 @@
 """Decodes uploaded images with Pillow: checks them on the way in, makes JPEG thumbnails on the way out."""
 
 import warnings
+from dataclasses import dataclass
 from io import BytesIO
 
 from PIL import Image
 
 from backend.domain.errors import InvalidInputError
+from backend.domain.near_copies import SIDE
 from backend.domain.yolo_format import ImageSize
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
@@ -14,8 +16,19 @@ JPEG_QUALITY = 85
 Image.MAX_IMAGE_PIXELS = None
 
 
-def image_size(content: bytes, max_megapixels: int) -> ImageSize:
-    """Size of an image that decodes to its last pixel, as stored: an EXIF orientation is not applied.
+UNREADABLE = (OSError, SyntaxError, ValueError, IndexError, EOFError)
+
+
+@dataclass(frozen=True)
+class CheckedImage:
+    """Size as stored, and the grey thumbnail by which near copies are found: SIDE × SIDE bytes."""
+
+    size: ImageSize
+    thumbnail: bytes
+
+
+def checked_image(content: bytes, max_megapixels: int) -> CheckedImage:
+    """An image that decodes to its last pixel, as stored: an EXIF orientation is not applied.
 
     Raises InvalidInputError: image_unknown, image_too_many_pixels, image_broken.
     """
@@ -29,9 +42,20 @@ def image_size(content: bytes, max_megapixels: int) -> ImageSize:
             image.verify()
             with _opened(content) as again:
                 again.load()
-        except (OSError, SyntaxError, ValueError, IndexError, EOFError) as error:
+                return CheckedImage(size, _grey_thumbnail(again))
+        except UNREADABLE as error:
             raise InvalidInputError("image_broken", detail=str(error)[:200]) from None
-    return size
+
+
+def grey_thumbnail(content: bytes) -> bytes:
+    """The thumbnail of an image that was checked long ago. Raises InvalidInputError as checked_image does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with _opened(content) as image:
+                return _grey_thumbnail(image)
+        except UNREADABLE as error:
+            raise InvalidInputError("image_broken", detail=str(error)[:200]) from None
 
 
 def jpeg_thumbnail(content: bytes, max_width: int) -> bytes:
@@ -48,7 +72,7 @@ def jpeg_thumbnail(content: bytes, max_width: int) -> bytes:
             pixels.thumbnail((max_width, 1 << 16))
             out = BytesIO()
             pixels.save(out, "JPEG", quality=JPEG_QUALITY)
-        except (OSError, SyntaxError, ValueError, IndexError, EOFError) as error:
+        except UNREADABLE as error:
             raise InvalidInputError("image_broken", detail=str(error)[:200]) from None
     return out.getvalue()
 
@@ -58,6 +82,12 @@ def _opened(content: bytes) -> Image.Image:
         return Image.open(BytesIO(content), formats=FORMATS)
     except (OSError, SyntaxError, ValueError) as error:
         raise InvalidInputError("image_unknown", formats=" ".join(FORMATS)) from error
+
+
+def _grey_thumbnail(image: Image.Image) -> bytes:
+    plain = image if image.mode in ("RGB", "L") else _eight_bit(image)
+    # `reducing_gap` averages whole pixels first: a quarter of the work.
+    return plain.convert("L").resize((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0).tobytes()
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:

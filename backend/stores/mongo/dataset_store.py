@@ -1,6 +1,6 @@
 """Datasets as they were imported. A dataset is visible only in the state `ready`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,6 +25,7 @@ class DatasetRecord:
     splits: dict[Split, SplitCounts]
     created_at: datetime
     warnings: tuple[Problem, ...] = ()
+    is_copy_checked: bool = False
 
 
 @translates_driver_errors
@@ -58,6 +59,14 @@ class DatasetStore:
         if document is None:
             raise NotFoundError("dataset_not_found", id=dataset_id)
         return _from_document(document)
+
+    def note_copies(self, dataset_id: str, found: Sequence[Problem]) -> None:
+        """Near copies were looked for in a dataset that was imported before that was done."""
+        warnings = [problem.model_dump() for problem in found]
+        self._collection.update_one(
+            {"_id": dataset_id, "state": "ready", "is_copy_checked": {"$ne": True}},
+            {"$set": {"is_copy_checked": True}, "$push": {"warnings": {"$each": warnings, "$position": 0}}},
+        )
 
     def hide(self, dataset_id: str) -> None:
         """First step of a deletion. Raises NotFoundError."""
@@ -97,6 +106,7 @@ def _to_document(record: DatasetRecord) -> dict[str, Any]:
         "splits": {split: counts.model_dump() for split, counts in record.splits.items()},
         "created_at": record.created_at,
         "warnings": [warning.model_dump() for warning in record.warnings],
+        "is_copy_checked": record.is_copy_checked,
     }
 
 
@@ -109,4 +119,5 @@ def _from_document(document: dict[str, Any]) -> DatasetRecord:
         splits={split: SplitCounts(**counts) for split, counts in document["splits"].items()},
         created_at=document["created_at"],
         warnings=tuple(Problem(**warning) for warning in document["warnings"]),
+        is_copy_checked=document.get("is_copy_checked", False),
     )

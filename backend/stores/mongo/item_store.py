@@ -1,11 +1,11 @@
 """Images of datasets with their current markup, and every state that the markup ever had."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pymongo import ASCENDING
+from pymongo import ASCENDING, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -16,6 +16,8 @@ from backend.domain.markup_rules import box_count_of, class_names_of
 from backend.stores.mongo.driver_errors import translates_driver_errors
 
 ORDER = [("split_order", ASCENDING), ("name", ASCENDING)]
+# A kilobyte that only the search for near copies reads.
+SHOWN = {"thumbnail": 0}
 
 
 @dataclass
@@ -26,6 +28,17 @@ class Edits:
     box_deltas: dict[Split, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class ItemLook:
+    """What the search for near copies needs of an item; `thumbnail` is None where it was never made."""
+
+    id: str
+    split: Split
+    name: str
+    image: str
+    thumbnail: bytes | None
+
+
 @translates_driver_errors
 class ItemStore:
     """A revision is written before the item that shows it, so a version can always find the markup that it names."""
@@ -34,14 +47,14 @@ class ItemStore:
         self._items = database["items"]
         self._revisions = database["item_revisions"]
 
-    def insert_imported(self, items: Sequence[DatasetItem]) -> None:
-        """Insert new items at revision 1."""
+    def insert_imported(self, items: Sequence[DatasetItem], thumbnails: Mapping[str, bytes]) -> None:
+        """Insert new items at revision 1, with the grey thumbnails (by item id) that near copies are found by."""
         self._revisions.insert_many([_revision_document(i, 1, i.markup, "import", i.updated_at) for i in items])
-        self._items.insert_many([_to_document(item) for item in items])
+        self._items.insert_many([{**_to_document(i), "thumbnail": thumbnails.get(i.id)} for i in items])
 
     def get(self, item_id: str) -> DatasetItem:
         """One item. Raises NotFoundError."""
-        document = self._items.find_one({"_id": item_id})
+        document = self._items.find_one({"_id": item_id}, SHOWN)
         if document is None:
             raise NotFoundError("item_not_found", id=item_id)
         return _from_document(document)
@@ -55,7 +68,7 @@ class ItemStore:
             query["split_order"] = SPLITS.index(split)
         if class_name is not None:
             query["classes"] = class_name
-        found = self._items.find(query).sort(ORDER).skip(offset).limit(limit)
+        found = self._items.find(query, SHOWN).sort(ORDER).skip(offset).limit(limit)
         return [_from_document(document) for document in found], self._items.count_documents(query)
 
     def batch_after(self, dataset_id: str, last: DatasetItem | None, limit: int) -> list[DatasetItem]:
@@ -67,7 +80,7 @@ class ItemStore:
                 {"split_order": order, "name": {"$gt": last.name}},
                 {"split_order": {"$gt": order}},
             ]
-        return [_from_document(document) for document in self._items.find(query).sort(ORDER).limit(limit)]
+        return [_from_document(document) for document in self._items.find(query, SHOWN).sort(ORDER).limit(limit)]
 
     def save_markup(self, item: DatasetItem, markup: Markup, source: str, now: datetime) -> DatasetItem:
         """Save the next revision of `item` as the user saw it. Raises ConflictError when somebody was faster."""
@@ -121,6 +134,28 @@ class ItemStore:
         """Hashes of a dataset's images."""
         for document in self._items.find({"dataset_id": dataset_id}, {"image": 1}):
             yield document["image"]
+
+    def count(self, dataset_id: str) -> int:
+        """How many items a dataset has."""
+        return self._items.count_documents({"dataset_id": dataset_id})
+
+    def looks(self, dataset_id: str) -> Iterator[ItemLook]:
+        """Every item as the search for near copies sees it, ordered by split and name."""
+        fields = {"split_order": 1, "name": 1, "image": 1, "thumbnail": 1}
+        for document in self._items.find({"dataset_id": dataset_id}, fields).sort(ORDER):
+            split = SPLITS[document["split_order"]]
+            yield ItemLook(document["_id"], split, document["name"], document["image"], document.get("thumbnail"))
+
+    def thumbnails(self, item_ids: Sequence[str]) -> dict[str, bytes]:
+        """Grey thumbnails by item id, where they were made."""
+        found = self._items.find({"_id": {"$in": list(item_ids)}, "thumbnail": {"$ne": None}}, {"thumbnail": 1})
+        return {document["_id"]: document["thumbnail"] for document in found}
+
+    def keep_thumbnails(self, thumbnails: Mapping[str, bytes]) -> None:
+        """Keep thumbnails, by item id, that were made after the import."""
+        if thumbnails:
+            changes = [UpdateOne({"_id": key}, {"$set": {"thumbnail": one}}) for key, one in thumbnails.items()]
+            self._items.bulk_write(changes, ordered=False)
 
     def remove_dataset(self, dataset_id: str) -> None:
         """Delete every item and revision of a dataset."""

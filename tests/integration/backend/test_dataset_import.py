@@ -270,7 +270,7 @@ def test_killed_import_is_never_shown_and_is_cleaned_up(
     before = {name: connections.database[name].count_documents({}) for name in COLLECTIONS}
     item = api.get(f"/api/items/{any_item(api)}").json()
     dead = DatasetItem.model_validate({**item, "id": "dead-item", "dataset_id": "dead"})
-    services.datasets._items.insert_imported([dead])
+    services.datasets._items.insert_imported([dead], {})
     connections.database["datasets"].insert_one(
         {"_id": "dead", "state": "importing", "touched_at": utc_now() - timedelta(minutes=5), "created_at": utc_now()}
     )

@@ -17,7 +17,7 @@ from fastapi import FastAPI, Request, Response
 from pydantic import TypeAdapter
 
 from backend.contracts.base import ErrorReply
-from backend.contracts.datasets import Dataset, DatasetItem, DatasetVersion, ItemPage, ItemRevision
+from backend.contracts.datasets import Dataset, DatasetItem, DatasetVersion, ItemPage, ItemRevision, NearDuplicates
 from backend.contracts.projects import FileText, Project, Solution
 from backend.contracts.runs import (
     Artifact,
@@ -43,6 +43,7 @@ class World:
 
     datasets: dict[str, Dataset] = field(default_factory=dict)
     versions: dict[str, list[DatasetVersion]] = field(default_factory=lambda: defaultdict(list))
+    near_duplicates: dict[str, NearDuplicates] = field(default_factory=dict)
     items: dict[str, DatasetItem] = field(default_factory=dict)
     revisions: dict[str, list[ItemRevision]] = field(default_factory=lambda: defaultdict(list))
     projects: dict[str, Project] = field(default_factory=dict)
@@ -141,6 +142,10 @@ def _add_fixed_routes(app: FastAPI, world: World) -> None:
     @app.get("/api/datasets/{owner}/versions")
     def versions(owner: str) -> Response:
         return _json(world.versions[owner])
+
+    @app.get("/api/datasets/{owner}/near-duplicates")
+    def near_duplicates(owner: str) -> Response:
+        return _json(world.near_duplicates[owner])
 
     @app.get("/api/items/{item}/revisions")
     def revisions(item: str) -> Response:
