@@ -45,9 +45,12 @@ class Record:
 class Dataset(TorchDataset[tuple[Tensor, Any]]):
     """A sample of the run (PlatformAPI; alone a YOLO folder). Item: image (3, H, W) in 0..1 and the target of the task.
 
+    Targets: classification – label of the image; crops – an item for each marked object, its label; masks – (H, W), class
+    id + 1, 0 is the background; detection – {boxes, labels}, the image in its own size.
+
     Args:
         role: train, val or test
-        task: classification (label of the image), crops (an item for each marked object, its label), masks (H, W; class id + 1, background 0), detection ({boxes, labels}, image in its own size)
+        task: classification, crops, masks or detection
         size: side in pixels to which images of the other tasks are brought
         classes: names to keep, in the order of their ids; empty takes all of the run
         augment: `#core.Augmentation` or any transform of (image, target)
@@ -135,11 +138,7 @@ class Dataset(TorchDataset[tuple[Tensor, Any]]):
         if self.task == "detection":
             return functional.pil_to_tensor(picture), _boxes(record, picture.size)
         side = (self.size, self.size)
-        target: Any
-        if self.task == "masks":
-            target = _mask(record, picture.size, side)
-        else:
-            target = record.annotations[0].label
+        target: Any = _mask(record, picture.size, side) if self.task == "masks" else record.annotations[0].label
         frame = _around(record.annotations[0].box, picture.size) if self.task == "crops" else None
         resized = picture.resize(side, Image.Resampling.BILINEAR, box=frame)
         return functional.pil_to_tensor(resized), target
@@ -254,11 +253,19 @@ class Loader:
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         for images, targets in self._loader:
-            yield self._moved(images), self._moved(targets)
+            yield moved(images, self.device), moved(targets, self.device)
 
-    def _moved(self, value: Any) -> Any:
-        if isinstance(value, Tensor):
-            return value.to(self.device, non_blocking=True)
-        if isinstance(value, dict):
-            return {name: self._moved(part) for name, part in value.items()}
-        return [self._moved(part) for part in value] if isinstance(value, list) else value
+
+@register("moved", inputs={"value": None}, outputs={"value": None})
+def moved(value: Any, device: Any) -> Any:
+    """A tensor, or lists and dictionaries of tensors, on the device; anything else as it is.
+
+    Args:
+        value: what a loader gave
+        device: `"@run.device"`
+    """
+    if isinstance(value, Tensor):
+        return value.to(device, non_blocking=True)
+    if isinstance(value, dict):
+        return {name: moved(part, device) for name, part in value.items()}
+    return [moved(part, device) for part in value] if isinstance(value, list) else value

@@ -1,7 +1,7 @@
 """How a network learns: optimiser, schedule, loss. Names are torch's own."""
 
 import math
-from collections.abc import Sequence, Sized
+from collections.abc import Sized
 from typing import Any
 
 import torch
@@ -9,11 +9,9 @@ from torch import Tensor, nn
 
 from atp.registry import register
 
-Modules = nn.Module | Sequence[nn.Module]
-
 
 @register("Optimizer", outputs={"optimizer": torch.optim.Optimizer})
-def optimizer(model: Modules, name: str = "AdamW", lr: float = 1e-3, **options: Any) -> torch.optim.Optimizer:
+def optimizer(model: Any, name: str = "AdamW", lr: float = 1e-3, **options: Any) -> torch.optim.Optimizer:
     """An optimiser of torch over the parameters that learn.
 
     Args:
@@ -69,7 +67,7 @@ class Loss(nn.Module):
     """Scalar loss of logits against targets.
 
     Args:
-        name: dice (of logits (B, C, H, W) and masks), focal (sigmoid), or a class of torch.nn: CrossEntropyLoss, BCEWithLogitsLoss, MSELoss …
+        name: dice, focal, or a class of torch.nn: CrossEntropyLoss, MSELoss …
         options: passed on, e.g. label_smoothing; of focal alpha, gamma
     """
 

@@ -20,10 +20,12 @@ Row = dict[str, Any]
 class Metrics:
     """Counts batches (`"@metrics": [$answers, $targets]`), then `compute` gives {name: value} and `report` tables.
 
+    Answers are logits (B, C), logits (B, C, H, W), or lists of {boxes, labels, scores}.
+
     Args:
-        task: classification (logits (B, C)), segmentation (logits (B, C, H, W)) or detection (lists of {boxes, labels, scores})
+        task: classification, segmentation or detection
         classes: names of the outputs by id; a segmentation's first one is the background
-        names: Accuracy, F1Score, Precision, Recall, JaccardIndex, Specificity, … of torchmetrics (Multiclass…); of a detection map, map_50, map_75, mar_100
+        names: Accuracy, F1Score, JaccardIndex … of torchmetrics; of a detection map, map_50, mar_100
         keep_records: keep what the table over records needs
     """
 
@@ -40,6 +42,7 @@ class Metrics:
         self._alone = self._made("macro")
 
     def __call__(self, answers: Any, targets: Any) -> None:
+        """Count one batch."""
         answers, targets = _plain(answers), _plain(targets)
         for metric in (self._total, self._by_class):
             if metric is not None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -44,9 +45,7 @@ class Backbone(nn.Module):
 
 def _tiny_levels(channels_in: int, width: int) -> nn.ModuleList:
     widths = [channels_in, width, 2 * width, 4 * width]
-    return nn.ModuleList(
-        [conv_block(before, after, stride=2) for before, after in zip(widths, widths[1:], strict=False)]
-    )
+    return nn.ModuleList([conv_block(before, after, stride=2) for before, after in pairwise(widths)])
 
 
 def _torchvision_levels(name: str, weights: str) -> tuple[nn.ModuleList, list[int]]:

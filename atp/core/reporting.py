@@ -24,6 +24,7 @@ class Logger:
         self._messages = self._platform.get_logger()
 
     def __call__(self, values: Mapping[str, Any], epoch: int, step: int) -> None:
+        """A point of each graph."""
         if step % self.every == 0:
             for name, value in values.items():
                 self._graphs.log_point(name, float(value), epoch, step)
@@ -38,9 +39,9 @@ class Logger:
         """Progress as a part of a whole."""
         self._platform.save_progress_for_platform(100.0 * min(1.0, done / total))
 
-    def info(self, message: str) -> None:
-        """A message."""
-        self._messages.info(message)
+    def info(self, message: str, *values: Any) -> None:
+        """A message; `%s` in it stand for the values."""
+        self._messages.info(message % values if values else message)
 
     def warning(self, message: str) -> None:
         """A warning."""

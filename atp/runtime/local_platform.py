@@ -104,7 +104,7 @@ def get_test_metrics_logger() -> LocalMetrics:
     return LocalMetrics()
 
 
-def get_markup_dict_for_images(json: Any, description: str) -> Any:  # noqa: A002
+def get_markup_dict_for_images(json: Any, description: str) -> Any:
     """Results of images."""
     _write("result", markup=json, description=description)
     return json
