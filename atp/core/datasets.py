@@ -16,6 +16,7 @@ from atp.runtime.local_platform import current_platform
 
 TASKS = ("classification", "crops", "masks", "detection")
 ROLES = ("train", "val", "test")
+Box = tuple[float, float, float, float]
 Augment = Callable[[Any, Any], tuple[Any, Any]]
 
 
@@ -27,7 +28,7 @@ class Annotation:
     corners: tuple[tuple[float, float], ...] = ()
 
     @property
-    def box(self) -> tuple[float, float, float, float]:
+    def box(self) -> Box:
         """x1, y1, x2, y2."""
         xs, ys = zip(*self.corners, strict=True)
         return min(xs), min(ys), max(xs), max(ys)
@@ -45,8 +46,8 @@ class Record:
 class Dataset(TorchDataset[tuple[Tensor, Any]]):
     """A sample of the run (PlatformAPI; alone a YOLO folder). Item: image (3, H, W) in 0..1 and the target of the task.
 
-    Targets: classification – label of the image; crops – an item for each marked object, its label; masks – (H, W), class
-    id + 1, 0 is the background; detection – {boxes, labels}, the image in its own size.
+    Targets: classification – label of the image; crops – an item for each marked object, its label; masks – (H, W),
+    class id + 1, 0 is the background; detection – {boxes, labels}, the image in its own size.
 
     Args:
         role: train, val or test
@@ -156,14 +157,18 @@ def _sample(available: Sequence[Any], role: str) -> Any:
 def _boxes(record: Record, size: tuple[int, int]) -> dict[str, Tensor]:
     from torchvision.tv_tensors import BoundingBoxes
 
-    kept = [one for one in record.annotations if one.corners and _is_box(one.box)]
+    kept = [one for one in record.annotations if one.corners and _is_box(_inside(one.box, size))]
     # reshape: an image without boxes gives (0, 4), not (0,)
-    boxes = torch.tensor([one.box for one in kept], dtype=torch.float32).reshape(-1, 4)
+    boxes = torch.tensor([_inside(one.box, size) for one in kept], dtype=torch.float32).reshape(-1, 4)
     labels = torch.tensor([one.label for one in kept], dtype=torch.int64)
     return {"boxes": BoundingBoxes(boxes, format="XYXY", canvas_size=(size[1], size[0])), "labels": labels}
 
 
-def _is_box(box: tuple[float, float, float, float]) -> bool:
+def _inside(box: Box, size: tuple[int, int]) -> Box:
+    return max(box[0], 0.0), max(box[1], 0.0), min(box[2], size[0]), min(box[3], size[1])
+
+
+def _is_box(box: Box) -> bool:
     return box[2] - box[0] > 0.1 and box[3] - box[1] > 0.1  # torchvision refuses thinner ones
 
 
@@ -180,7 +185,7 @@ def _mask(record: Record, size: tuple[int, int], side: tuple[int, int]) -> Tenso
     return Mask(functional.pil_to_tensor(drawn.resize(side, Image.Resampling.NEAREST))[0].long())
 
 
-def _around(box: tuple[float, float, float, float], size: tuple[int, int]) -> tuple[float, float, float, float]:
+def _around(box: Box, size: tuple[int, int]) -> Box:
     """A square round the box with a quarter of air, inside the image."""
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     half = max(box[2] - box[0], box[3] - box[1], 4.0) * 0.625
@@ -256,7 +261,6 @@ class Loader:
             yield moved(images, self.device), moved(targets, self.device)
 
 
-@register("moved", inputs={"value": None}, outputs={"value": None})
 def moved(value: Any, device: Any) -> Any:
     """A tensor, or lists and dictionaries of tensors, on the device; anything else as it is.
 
