@@ -18,7 +18,11 @@ from atp.resolution import library
 from atp.resolution.allow_list import DEFAULT_ALLOW
 
 EXAMPLES = Path(atp.__file__).parent / "examples"
-FILES = [EXAMPLES / f"{name}.yaml" for name in ("classifier", "gan", "seg", "seg_step")]
+SHIPPED = sorted((Path(__file__).parents[1] / "solutions").glob("atp_*/*.yaml"))
+FILES = [
+    *(EXAMPLES / f"{name}.yaml" for name in ("classifier", "gan", "seg", "seg_step")),
+    *(path for path in SHIPPED if path.name != "params.yaml"),
+]
 PIECES = [
     *('"#logging.os.system"', '"#torch.hub.load"', '{"#functools.partial": ["#os.system", ls]}', '"@model.__class__"'),
     *('"#torch.nn.Linear.__init__.__globals__"', "&a", "*a", "!!python/object:os.system", "<<", "?", '"?"', "'", '"'),

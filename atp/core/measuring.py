@@ -66,7 +66,8 @@ class Metrics:
         """Metric → its value for each class; NaN for a class that was not met."""
         if self.task != "detection":
             assert self._by_class is not None
-            return {name: [float(v) for v in values] for name, values in self._by_class.compute().items()}
+            counted = self._by_class.compute()
+            return {name: [float(value) for value in counted[name]] for name in self.names}
         found = self._total.compute()
         places = {int(label): place for place, label in enumerate(found["classes"].reshape(-1).tolist())}
         columns = {"map": found["map_per_class"].reshape(-1), "mar_100": found["mar_100_per_class"].reshape(-1)}
@@ -116,7 +117,7 @@ class Metrics:
         found = metric.compute()
         if self.task == "detection":
             return {name: _share(found[name]) for name in self.names}
-        return {name: float(value) for name, value in found.items()}
+        return {name: float(found[name]) for name in self.names}
 
     def _record(self, answer: Any, target: Any) -> Row:
         if self.task == "classification":

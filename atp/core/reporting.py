@@ -27,12 +27,12 @@ class Logger:
         """A point of each graph."""
         if step % self.every == 0:
             for name, value in values.items():
-                self._graphs.log_point(name, float(value), epoch, step)
+                self._graphs.log_point(name, value, epoch, step)
 
     def values(self, values: Mapping[str, Any], epoch: int) -> None:
         """Figures of an epoch: a point of each graph and one message."""
         for name, value in values.items():
-            self._graphs.log_point(name, float(value), epoch, epoch)
+            self._graphs.log_point(name, value, epoch, epoch)
         self.info(f"epoch {epoch + 1}: " + ", ".join(f"{name} {float(value):.4f}" for name, value in values.items()))
 
     def progress(self, done: float, total: float) -> None:
