@@ -1,8 +1,9 @@
 """What a loop costs when atp compiles it: beside a hand-written one, and the same for other engines.
 
-Each row is a process of its own. In it a round of the engine and a round of the hand-written loop take turns; a figure is
-the median over rounds of the ratio of CPU times of such a pair, with its bootstrap interval. Both train a network of
-their own from the same weights on the same batches, and must end with the same weights. `python -m benchmarks.bench_atp`.
+Each row is a process of its own. In it a round of the engine and a round of the hand-written loop take turns; a figure
+is the median over rounds of the ratio of CPU times of such a pair, with its bootstrap interval. Both train a network of
+their own from the same weights on the same batches, and must end with the same weights.
+`python -m benchmarks.bench_atp [ROW …]`, BENCH_ROUNDS for fewer rounds.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,9 @@ from torch import nn
 
 def batches():
     generator = torch.Generator().manual_seed(1)
-    return [(torch.randn(64, 64, generator=generator), torch.randint(0, 10, (64,), generator=generator)) for _ in range(100)]
+    images = torch.randn(100, 64, 64, generator=generator)
+    labels = torch.randint(0, 10, (100, 64), generator=generator)
+    return list(zip(images, labels))
 
 def model():
     torch.manual_seed(0)
@@ -167,14 +170,13 @@ def atp_alone() -> list[Pair]:
     pipeline, parts = built(EMPTY), Empty()
 
     def hand() -> None:
-        first, second, third, fourth = parts.first, parts.second, parts.third, parts.fourth
         for i in range(EMPTY_ITERATIONS):
-            a = first(i)
-            b = second(a, i)
-            third()
-            c = fourth(b)
+            a = parts.first(i)
+            b = parts.second(a, i)
+            parts.third()
+            c = parts.fourth(b)
             if c > 100000:
-                third()
+                parts.third()
 
     return alternating(pipeline.main, hand)
 
@@ -212,9 +214,22 @@ def lightning() -> list[Pair]:
         accelerator="cpu", devices=1, max_epochs=WARM_UP + ROUNDS, logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False, callbacks=[Turns()],
     )  # fmt: skip
-    trainer.fit(Module(), other.data)
+    trainer.fit(Module(), Batches(other.data))
     must_agree(other.model, hand.model)
     return pairs[WARM_UP:]
+
+
+class Batches:
+    """A list would mean several loaders to Lightning."""
+
+    def __init__(self, batches: list[Any]) -> None:
+        self.batches = batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.batches)
 
 
 class CallbackLoop:
@@ -225,7 +240,7 @@ class CallbackLoop:
     def __init__(self, hand: HandWritten) -> None:
         self.hand = hand
         self.state = {"global_step": 0, "epoch": 0.0, "log_history": []}
-        self.control = {name: False for name in ("stop_epoch", "stop", "save", "evaluate", "log")}
+        self.control = dict.fromkeys(("stop_epoch", "stop", "save", "evaluate", "log"), False)
         self.callbacks = [_FlowCallback(), _CountCallback()]
 
     def call(self, event: str, **values: Any) -> None:
@@ -312,7 +327,7 @@ def monai() -> list[Pair]:
     hand, other, pairs, start = HandWritten(), HandWritten(), [], [0.0]
     trainer = SupervisedTrainer(
         device=torch.device("cpu"), max_epochs=WARM_UP + ROUNDS, train_data_loader=other.data, network=other.model,
-        optimizer=other.optimizer, loss_function=other.crit,
+        optimizer=other.optimizer, loss_function=other.crit, decollate=False,
     )  # fmt: skip
     trainer.logger.setLevel(logging.ERROR)
 
