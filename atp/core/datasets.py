@@ -92,6 +92,12 @@ class Dataset(TorchDataset[tuple[Tensor, Any]]):
             found.append(f"{record.image.name} #{number}" if self.task == "crops" else record.image.name)
         return found
 
+    @property
+    def unseen(self) -> list[str]:
+        """Names of the classes that no object of the sample has: they cannot be learned, or kept."""
+        seen = {one.label for record in self.records for one in record.annotations}
+        return [name for label, name in enumerate(self.classes) if label not in seen]
+
     def __len__(self) -> int:
         return len(self.records)
 

@@ -43,9 +43,9 @@ class Logger:
         """A message; `%s` in it stand for the values."""
         self._messages.info(message % values if values else message)
 
-    def warning(self, message: str) -> None:
-        """A warning."""
-        self._messages.warning(message)
+    def warning(self, message: str, *values: Any) -> None:
+        """A warning, as `info`."""
+        self._messages.warning(message % values if values else message)
 
     def weights(self, model: nn.Module, name: str) -> None:
         """Save the weights of a network as an artifact of the run."""

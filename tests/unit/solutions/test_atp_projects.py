@@ -114,8 +114,9 @@ def test_classifier_then_its_test_then_a_class_more(new_run: Callable[[str], Run
     state = read_state(run.root / "weights" / "old.pth")
     assert grown["net"].head.layer.weight[: len(old)].equal(state["head.layer.weight"])
     grown.run()
+    assert any("burn-through" in event["text"] for event in run.folder.events("message") if event["level"] == "warning")
     assert len(run.values("old_loss")) == 2 * len(grown["train_loader"])
-    assert all(not p.grad for p in grown["old_net"].parameters())
+    assert all(p.grad is None for p in grown["old_net"].parameters())
     assert (run.root / "artifacts" / "classifier.pth").is_file()
 
 
