@@ -63,7 +63,7 @@ class Metrics:
         return self._values(self._total)
 
     def by_class(self) -> dict[str, list[float]]:
-        """Metric → its value for each class; NaN for a class that was not met."""
+        """Metric → its value for each class; one that was not met is 0, of a detection NaN."""
         if self.task != "detection":
             assert self._by_class is not None
             counted = self._by_class.compute()
