@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: start test check fix bench chaos stop install bench-logging demo-weld
+.PHONY: start test check fix bench chaos stop install bench-logging bench-atp demo-weld
 
 start: install            ## set everything up and start the workstation; Ctrl-C stops it
 	@$(BIN)/arm up
@@ -41,6 +41,9 @@ bench: install            ## every benchmark, each comparable to its peers
 bench-logging: install    ## a point's cost beside TensorBoard, MLflow, Aim, W&B, ClearML and trackio
 	@$(BIN)/python -m benchmarks.bench_logging
 	@$(BIN)/python -m benchmarks.logging_peers
+
+bench-atp: install        ## what a compiled pipeline costs beside a hand-written loop, Lightning, MONAI
+	@$(BIN)/python -m benchmarks.bench_atp
 
 chaos: install            ## kill everything at random, then check the books (ARGS="--seed 2 --faults 50 --ui")
 	@$(BIN)/python -m tests.chaos --faults 200 $(ARGS)

@@ -186,7 +186,7 @@ def _run_checked(pipeline: "Pipeline", given: argparse.Namespace) -> int:
     built = pipeline.build(
         seed=given.seed if given.seed is not None else _platform("get_seed"),
         out=given.out or _platform("get_artifacts_dir") or "atp-run",
-        device=given.device,
+        device=given.device or _platform("get_device"),
         resumed=given.resume is not None,
         options=options,
         observers=_observers(profile),

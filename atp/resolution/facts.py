@@ -282,7 +282,7 @@ def _return_class(function: Any) -> type | None:
 def _is_plain_class(annotation: Any) -> bool:
     return (
         isinstance(annotation, type)
-        and annotation not in (object, type(None))
+        and annotation not in (object, type(None), Any)
         and not hasattr(annotation, "__origin__")
     )
 

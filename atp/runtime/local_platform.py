@@ -1,5 +1,6 @@
 """Stands in for PlatformAPI in dry runs and where it is not installed: console and a JSONL file."""
 
+import importlib
 import importlib.util
 import json
 import logging
@@ -21,8 +22,19 @@ def use_local_platform(library: Library, out: str, is_forced: bool) -> None:
     if is_wanted != (substitution in library.substitutions):
         library.substitutions = [substitution] if is_wanted else []
         library.forget()
-    if is_wanted:
-        _file = Path(out) / "platform.jsonl"
+    _file = Path(out) / "platform.jsonl" if is_wanted else None
+
+
+def current_platform() -> Any:
+    """What templates report to: this module in a dry run, PlatformAPI else."""
+    return importlib.import_module(__name__ if _file is not None else "PlatformAPI")
+
+
+def __getattr__(name: str) -> Any:
+    """Inputs of a run (samples, classes, weights) are the same in a dry run; only what is reported stays here."""
+    if name.startswith("_"):
+        raise AttributeError(name)
+    return getattr(importlib.import_module("PlatformAPI"), name)
 
 
 def _write(kind: str, **fields: Any) -> None:
@@ -77,7 +89,8 @@ class LocalMetrics:
 
     def log(self, *metrics: Any) -> None:
         """Any metrics."""
-        _write("test_metric", values=[str(metric) for metric in metrics])
+        for metric in metrics:
+            _write("test_metric", name=getattr(metric, "name", ""), data=getattr(metric, "data", str(metric)))
 
     def log_table(self, name: str, *args: Any, **kwargs: Any) -> None:
         """A table."""
@@ -89,6 +102,32 @@ class LocalMetrics:
 def get_test_metrics_logger() -> LocalMetrics:
     """The logger of test metrics."""
     return LocalMetrics()
+
+
+def get_markup_dict_for_images(json: Any, description: str) -> Any:
+    """Results of images."""
+    _write("result", markup=json, description=description)
+    return json
+
+
+def save_artifact(path: Any, kind: str, info: Any = None) -> Any:
+    """A file that was written."""
+    _write("artifact", path=str(path), file_kind=kind, info=info)
+    return path
+
+
+class TorchPklSaver:
+    """Weights, beside the other output of the dry run."""
+
+    @staticmethod
+    def _save(model: Any, fpath: str, input_example: Any = None) -> None:
+        import torch
+
+        assert _file is not None
+        path = _file.parent / Path(fpath).with_suffix(".pth").name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(model.state_dict(), path)
+        _write("artifact", path=str(path), file_kind="pytorch")
 
 
 def _number(value: Any) -> float:

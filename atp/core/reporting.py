@@ -1,0 +1,67 @@
+"""Logger: what a training reports, to the workstation or, alone, to the console."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from atp.registry import register
+from atp.runtime.local_platform import current_platform
+
+
+@register("Logger", inputs={"values": dict, "epoch": int, "step": int})
+class Logger:
+    """`"@log": [{loss: $loss}, $epoch, $step]` draws a point of each graph; also progress, messages, weights, results.
+
+    Args:
+        every: points of steps between are left out, because reading a loss makes a GPU wait
+    """
+
+    def __init__(self, every: int = 1) -> None:
+        self.every = every
+        self._platform = current_platform()
+        self._graphs = self._platform.get_train_graph_logger()
+        self._messages = self._platform.get_logger()
+
+    def __call__(self, values: Mapping[str, Any], epoch: int, step: int) -> None:
+        """A point of each graph."""
+        if step % self.every == 0:
+            for name, value in values.items():
+                self._graphs.log_point(name, value, epoch, step)
+
+    def values(self, values: Mapping[str, Any], epoch: int) -> None:
+        """Figures of an epoch: a point of each graph and one message."""
+        for name, value in values.items():
+            self._graphs.log_point(name, value, epoch, epoch)
+        self.info(f"epoch {epoch + 1}: " + ", ".join(f"{name} {float(value):.4f}" for name, value in values.items()))
+
+    def progress(self, done: float, total: float) -> None:
+        """Progress as a part of a whole."""
+        self._platform.save_progress_for_platform(100.0 * min(1.0, done / total))
+
+    def info(self, message: str, *values: Any) -> None:
+        """A message; `%s` in it stand for the values."""
+        self._messages.info(message % values if values else message)
+
+    def warning(self, message: str, *values: Any) -> None:
+        """A warning, as `info`."""
+        self._messages.warning(message % values if values else message)
+
+    def weights(self, model: nn.Module, name: str) -> None:
+        """Save the weights of a network as an artifact of the run."""
+        self._platform.TorchPklSaver._save(model, name)
+
+    def found(self, image: str, answer: Mapping[str, Any], classes: Sequence[str]) -> None:
+        """The boxes found in an image as its result: answer {boxes, labels, scores}, labels from 0."""
+        rows = zip(answer["boxes"].tolist(), answer["labels"].tolist(), answer["scores"].tolist(), strict=True)
+        annotation = [
+            {
+                "description": "ObjectDetection",
+                "class": classes[label],
+                "confidence": round(score, 3),
+                "shape": {"type": "rectangle", "exterior": [[x1, y1], [x2, y2]], "interior": []},
+            }
+            for (x1, y1, x2, y2), label, score in rows
+        ]
+        markup = {"version": 1, "image": {"representation": "", "value": ""}, "annotation": annotation}
+        self._platform.get_markup_dict_for_images({image: markup}, "ObjectDetection")

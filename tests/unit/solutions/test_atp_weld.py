@@ -1,0 +1,81 @@
+"""The weld detector in YAML only learns step by step as it does under Lightning, given the same batches and seed."""
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import atp
+from PlatformAPI import run_context
+
+SOLUTION = Path(__file__).parents[3] / "solutions" / "weld_defects"
+TRAIN = {
+    "epochs": 2,
+    "batch_size": 2,
+    "learning_rate": 4e-4,
+    "weight_decay": 5e-4,
+    "warmup_share": 0.05,
+    "accumulate": 2,
+}
+SMALL = {
+    **{f"train.{name}": value for name, value in TRAIN.items()},
+    "model.is_pretrained": False, "model.finest_stride": "8", "data.short_side": 128, "data.long_side": 160,
+    "data.workers": 0,
+}  # fmt: skip
+
+
+@pytest.fixture
+def run(run_folder: Callable, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    made = run_folder("weld_defects")
+    spec = {"format": 1, "kind": "train", "classes": made.classes, "params": {}}
+    spec["samples"] = [{"role": "train"}, {"role": "val"}]
+    (made.root / "run.json").write_text(json.dumps(spec), encoding="utf-8")
+    monkeypatch.setenv("ARM_RUN_DIR", str(made.root))
+    monkeypatch.setattr(run_context, "_current", None)
+    yield made
+    if run_context._current is not None:
+        run_context._current.writer.close()
+
+
+def build(run: Any) -> Any:
+    pipeline = atp.load(SOLUTION / "train_atp.yaml", params=SMALL)
+    return pipeline.build(seed=3, out=run.root / "artifacts", device="cpu")
+
+
+def losses_under_lightning(run: Any) -> list[float]:
+    """The solution's own module under the Trainer, with the loaders and the network of a second build."""
+    from defects_in_welds.model.detection_module import DetectionModule
+    from defects_in_welds.training.quiet_libraries import silence
+
+    silence()
+    from lightning import Callback, Trainer
+
+    losses: list[float] = []
+
+    class Keep(Callback):
+        def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, *_: Any) -> None:
+            losses.append(float(outputs["loss"]) * TRAIN["accumulate"])
+
+    built = build(run)
+    trainer = Trainer(
+        accelerator="cpu", devices=1, max_epochs=TRAIN["epochs"], accumulate_grad_batches=TRAIN["accumulate"],
+        gradient_clip_val=5.0, num_sanity_val_steps=0, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, callbacks=[Keep()],
+    )  # fmt: skip
+    trainer.fit(
+        DetectionModule(built["detector_net"], TRAIN), built["train_loader"]._loader, built["val_loader"]._loader
+    )
+    return losses
+
+
+def test_losses_are_those_of_lightning(run: Any) -> None:
+    build(run).run()
+    ours = [event["v"] for event in run.events("point") if event["name"] == "train_loss"]
+    theirs = losses_under_lightning(run)
+    assert len(ours) == len(theirs) == 6 and all(map(math.isfinite, ours))
+    assert ours == pytest.approx(theirs, rel=1e-4)
+    assert torch.tensor(ours).std() > 0
