@@ -16,7 +16,8 @@ from defects_in_welds.data.samples import Sample  # noqa: E402
 from defects_in_welds.data.weld_dataset import WeldDataset, make_loader  # noqa: E402
 from defects_in_welds.evaluation.coco_scores import above, coco_scores, on_cpu  # noqa: E402
 from defects_in_welds.evaluation.confusion import count_image  # noqa: E402
-from defects_in_welds.evaluation.platform_report import markup_of, report_images, report_scores  # noqa: E402
+from defects_in_welds.evaluation.markup import markup_of  # noqa: E402
+from defects_in_welds.evaluation.platform_report import report_images, report_scores  # noqa: E402
 from defects_in_welds.model.detector import WeldDetector  # noqa: E402
 
 
@@ -42,7 +43,6 @@ def main() -> None:
     report_images([sample.image_path.name for sample in samples], faults, confidences, params["worst_count"], condition)
     if not any(len(one["scores"]) for one in shown):
         logger.warning(f"no box reaches the confidence {params['confidence']}: lower it, or train longer")
-    PlatformAPI.TorchPklSaver._save(detector, "weld_defects.pth")
     logger.info(f"mAP50 {scores.map50:.3f}, mAP50-95 {scores.map:.3f}")
     PlatformAPI.save_progress_for_platform(100.0)
 

@@ -13,6 +13,8 @@ silence()
 from defects_in_welds.data.platform_sample import read_platform_sample  # noqa: E402
 from defects_in_welds.data.problems import DataError, chosen_language, raise_for, warn_of  # noqa: E402
 from defects_in_welds.data.samples import unseen_classes  # noqa: E402
+from defects_in_welds.export.onnx_file import ParityError  # noqa: E402
+from defects_in_welds.export.weights import parity_images  # noqa: E402
 from defects_in_welds.model.detector import WeldDetector  # noqa: E402
 from defects_in_welds.training.fit import fit  # noqa: E402
 from defects_in_welds.training.platform_adapter import PlatformReporter, config_from_params  # noqa: E402
@@ -35,9 +37,25 @@ def main() -> None:
     fitted = fit(config, classes, samples, artifacts, lambda: [PlatformReporter(artifacts)], warn=logger.warning)
     PlatformAPI.save_artifact(fitted.history_path, "file")
     detector = WeldDetector.from_weights(fitted.best_path)
-    PlatformAPI.TorchPklSaver._save(detector, "weld_defects.pth")
+    save_weights(detector, samples["valid"], config.export.onnx)
     logger.info(f"best val mAP {fitted.val_map:.3f}; its weights are weld_defects.pth and checkpoints/best_model.ckpt")
     PlatformAPI.save_progress_for_platform(100.0)
+
+
+def save_weights(detector: WeldDetector, valid: list, has_onnx: bool) -> None:
+    """weld_defects.pth and, if it answers the same on images of the valid sample, weld_defects.onnx."""
+    if not has_onnx:
+        PlatformAPI.TorchPklSaver._save(detector, "weld_defects.pth")
+        return
+    try:
+        info = PlatformAPI.CombSaver._save(detector, "weld_defects", parity_images(detector, valid)).info
+    except ParityError as error:
+        PlatformAPI.get_logger().error(f"no ONNX file is offered, it would answer otherwise than PyTorch: {error}")
+        return
+    PlatformAPI.get_logger().info(
+        f"weld_defects.onnx equals PyTorch on {info['parity_images']} images, {info['parity_boxes']} boxes: "
+        f"IoU >= {info['least_iou']:.4f}, scores within {info['max_score_difference']:.1e}"
+    )
 
 
 def checked_samples(datasets: list, classes: list[str], language: str) -> dict[str, list]:

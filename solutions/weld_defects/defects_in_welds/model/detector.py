@@ -1,7 +1,7 @@
 """Faster R-CNN that speaks 0-based class ids. The only place that knows torchvision's class 0 is the background."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,12 @@ class WeldDetector(nn.Module):
 
     def set_extra_state(self, state: Tensor) -> None:
         """Nothing to restore: the detector was built from these settings. A mismatch of shapes raises elsewhere."""
+
+    def export_onnx(self, path: Path, images: Sequence[Tensor]) -> dict[str, Any]:
+        """Called by PlatformAPI's savers: NMS inside, any size; raises ParityError unless `images` give the same."""
+        from defects_in_welds.export.onnx_file import export_checked
+
+        return export_checked(self, path, images)
 
     @classmethod
     def from_weights(cls, path: Path) -> "WeldDetector":

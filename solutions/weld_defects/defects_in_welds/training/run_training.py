@@ -12,14 +12,15 @@ silence()
 
 from defects_in_welds.data.prepare import load_or_prepare  # noqa: E402
 from defects_in_welds.data.problems import DataError  # noqa: E402
-from defects_in_welds.training.experiment_loggers import log_outputs, make_loggers  # noqa: E402
+from defects_in_welds.export.weights import write_weights  # noqa: E402
+from defects_in_welds.training.experiment_loggers import log_model, log_outputs, make_loggers  # noqa: E402
 from defects_in_welds.training.fit import Fitted, fit  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 
 
 def train_from_folder(config: DictConfig, root: Path = ROOT) -> Fitted:
-    """Train on the YOLO folder config.data.folder; prepared/, checkpoints/, metrics/ and logs go under `root`.
+    """Train on the YOLO folder config.data.folder; prepared/, checkpoints/, metrics/, export/ and logs go under `root`.
 
     Raises MissingDataError (a FileNotFoundError) with the advice to `dvc pull` if the data is not there, DataError with
     every fault if it is wrong.
@@ -29,6 +30,10 @@ def train_from_folder(config: DictConfig, root: Path = ROOT) -> Fitted:
     loggers = make_loggers(config, root)
     fitted = fit(config, classes, samples, root, loggers=loggers, is_progress_bar_shown=sys.stderr.isatty())
     log_outputs(loggers, fitted.best_path, fitted.history_path)
+    parity = write_weights(fitted.best_path, root / "export", samples["valid"], config.export.onnx)
+    if parity:
+        log_model(loggers, root / "export" / "weld_defects.onnx", parity)
+        print(f"ONNX equals PyTorch: {parity}")
     print(f"best val_mAP {fitted.val_map:.4f}: {fitted.best_path}")
     return fitted
 
