@@ -55,11 +55,11 @@ class CropAroundBoxes(v2.RandomIoUCrop):
 class QuarterTurn(v2.Transform):
     """A turn by 90 degrees to the left; with the mirrors all eight positions of a picture come up."""
 
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+    def transform(self, given: Any, params: dict[str, Any]) -> Any:
         """Turns images and boxes alike; labels pass."""
-        if isinstance(inpt, Tensor) and inpt.ndim == 1:
-            return inpt
-        return v2.functional.rotate(inpt, 90, expand=True)
+        if isinstance(given, Tensor) and given.ndim == 1:
+            return given
+        return v2.functional.rotate(given, 90, expand=True)
 
 
 class Noise(v2.Transform):
@@ -73,9 +73,9 @@ class Noise(v2.Transform):
         """One deviation for the image."""
         return {"deviation": 255 * self.strength * float(torch.rand(()))}
 
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+    def transform(self, given: Any, params: dict[str, Any]) -> Any:
         """Changes 8-bit images (3, H, W); boxes and labels pass."""
-        if not (isinstance(inpt, Tensor) and inpt.dtype == torch.uint8 and inpt.ndim == 3):
-            return inpt
-        noisy = inpt + params["deviation"] * torch.randn(inpt.shape[1:])
+        if not (isinstance(given, Tensor) and given.dtype == torch.uint8 and given.ndim == 3):
+            return given
+        noisy = given + params["deviation"] * torch.randn(given.shape[1:])
         return noisy.round_().clamp_(0, 255).to(torch.uint8)
