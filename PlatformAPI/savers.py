@@ -57,11 +57,15 @@ class T2OnnxSaver(_Saver):
 
         `input_example`: a tensor, or a tuple of tensors for several inputs; axis 0 of each is the batch.
         With onnxruntime installed, `info["max_abs_difference"]` is the largest difference over all outputs.
+        A model with a method `export_onnx(path, inputs) -> info` writes the file itself (a detector with NMS inside has
+        other axes and another notion of equal outputs); if that raises, there is no file.
         """
         import torch
 
         path = artifact_path(fpath, ONNX_SUFFIXES)
         module = _bare_module(model)
+        if callable(getattr(module, "export_onnx", None)):
+            return cls._save_by_itself(module, path, input_example)
         inputs = _example_inputs(input_example)
         was_training = module.training
         module.eval()
@@ -71,6 +75,14 @@ class T2OnnxSaver(_Saver):
                 info = {"input_shapes": _shapes(inputs), **_parity(module, inputs, temporary)}
         finally:
             module.train(was_training)
+        register(path, "onnx", info)
+        return cls([path], info)
+
+    @classmethod
+    def _save_by_itself(cls, module: Any, path: Path, input_example: Any) -> Self:
+        inputs = tuple(input_example) if isinstance(input_example, tuple | list) else (input_example,)
+        with replacing(path) as temporary:
+            info = {"input_shapes": _shapes(inputs), **module.export_onnx(temporary, inputs)}
         register(path, "onnx", info)
         return cls([path], info)
 

@@ -10,11 +10,14 @@ silence()
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-from defects_in_welds.data.samples import Sample, platform_samples  # noqa: E402
+from defects_in_welds.data.platform_sample import read_platform_sample  # noqa: E402
+from defects_in_welds.data.problems import chosen_language, raise_for, warn_of  # noqa: E402
+from defects_in_welds.data.samples import Sample  # noqa: E402
 from defects_in_welds.data.weld_dataset import WeldDataset, make_loader  # noqa: E402
 from defects_in_welds.evaluation.coco_scores import above, coco_scores, on_cpu  # noqa: E402
 from defects_in_welds.evaluation.confusion import count_image  # noqa: E402
-from defects_in_welds.evaluation.platform_report import markup_of, report_images, report_scores  # noqa: E402
+from defects_in_welds.evaluation.markup import markup_of  # noqa: E402
+from defects_in_welds.evaluation.platform_report import report_images, report_scores  # noqa: E402
 from defects_in_welds.model.detector import WeldDetector  # noqa: E402
 
 
@@ -24,7 +27,9 @@ def main() -> None:
     detector = load_detector(classes).to(PlatformAPI.get_device())
     # The last sample is the test one.
     dataset = PlatformAPI.generate_dataset(PlatformAPI.get_available_datasets()[-1])
-    samples = platform_samples(dataset.get_all_images_path(), dataset.get_all_markups(), classes)
+    samples, problems = read_platform_sample(dataset.get_all_images_path(), dataset.get_all_markups(), classes)
+    warn_of(problems, chosen_language(params["language"]), logger.warning)
+    raise_for(problems, chosen_language(params["language"]))
     logger.info(f"{dataset.role}: {len(samples)} images")
 
     answers, truths = find_boxes(detector, samples, params)
@@ -38,7 +43,6 @@ def main() -> None:
     report_images([sample.image_path.name for sample in samples], faults, confidences, params["worst_count"], condition)
     if not any(len(one["scores"]) for one in shown):
         logger.warning(f"no box reaches the confidence {params['confidence']}: lower it, or train longer")
-    PlatformAPI.TorchPklSaver._save(detector, "weld_defects.pth")
     logger.info(f"mAP50 {scores.map50:.3f}, mAP50-95 {scores.map:.3f}")
     PlatformAPI.save_progress_for_platform(100.0)
 
@@ -59,13 +63,17 @@ def load_detector(classes: list[str]) -> WeldDetector:
 def find_boxes(detector: WeldDetector, samples: list[Sample], params: dict) -> tuple[list[dict], list[dict]]:
     """Answers and truths of all images, on the CPU; each image's result is saved as soon as it is known."""
     device = torch.device(PlatformAPI.get_device())
-    loader = make_loader(WeldDataset(samples), params["batch_size"], params["workers"])
+    dataset = WeldDataset(samples, (detector.settings["short_side"], detector.settings["long_side"]))
+    loader = make_loader(dataset, params["batch_size"], params["workers"])
     answers: list[dict] = []
     truths: list[dict] = []
     for images, targets in loader:
         with torch.inference_mode():
             found = [on_cpu(answer) for answer in detector([image.to(device) for image in images])]
-        for answer in found:
+        for answer, target in zip(found, targets, strict=True):
+            # A huge image was shrunk when it was read: boxes go back to its own pixels.
+            for one in (answer, target):
+                one["boxes"] = one["boxes"] / dataset.factor(len(answers))
             shown = {name: value.tolist() for name, value in above(answer, params["confidence"]).items()}
             markup = markup_of(shown["boxes"], shown["scores"], shown["labels"], detector.classes)
             name = samples[len(answers)].image_path.name

@@ -10,7 +10,11 @@ from defects_in_welds.training.quiet_libraries import silence  # noqa: E402  (pr
 
 silence()
 
-from defects_in_welds.data.samples import platform_samples  # noqa: E402
+from defects_in_welds.data.platform_sample import read_platform_sample  # noqa: E402
+from defects_in_welds.data.problems import DataError, chosen_language, raise_for, warn_of  # noqa: E402
+from defects_in_welds.data.samples import unseen_classes  # noqa: E402
+from defects_in_welds.export.onnx_file import ParityError  # noqa: E402
+from defects_in_welds.export.weights import parity_images  # noqa: E402
 from defects_in_welds.model.detector import WeldDetector  # noqa: E402
 from defects_in_welds.training.fit import fit  # noqa: E402
 from defects_in_welds.training.platform_adapter import PlatformReporter, config_from_params  # noqa: E402
@@ -28,24 +32,50 @@ def main() -> None:
     if len(datasets) < 2:
         raise SystemExit(f"a train and a val sample are needed, there is {datasets or 'none'}")
     classes = PlatformAPI.get_classes()
-    samples = {}
-    for split, dataset in zip(("train", "valid"), datasets, strict=False):
-        PlatformAPI.generate_dataset(dataset)
-        samples[split] = platform_samples(dataset.get_all_images_path(), dataset.get_all_markups(), classes)
-        count = sum(len(sample.boxes) for sample in samples[split])
-        logger.info(f"{dataset.role}: {len(samples[split])} images, {count} boxes")
-    learned = {label for sample in samples["train"] for label in sample.labels}
-    for class_id, name in enumerate(classes):
-        if class_id not in learned:
-            logger.warning(f"class {name!r} has no box in the training sample: it cannot be learned")
-
+    samples = checked_samples(datasets, classes, chosen_language(config.data.language))
     artifacts = PlatformAPI.get_artifacts_dir()
-    fitted = fit(config, classes, samples, artifacts, [PlatformReporter(artifacts)], warn=logger.warning)
+    fitted = fit(config, classes, samples, artifacts, lambda: [PlatformReporter(artifacts)], warn=logger.warning)
     PlatformAPI.save_artifact(fitted.history_path, "file")
     detector = WeldDetector.from_weights(fitted.best_path)
-    PlatformAPI.TorchPklSaver._save(detector, "weld_defects.pth")
+    save_weights(detector, samples["valid"], config.export.onnx)
     logger.info(f"best val mAP {fitted.val_map:.3f}; its weights are weld_defects.pth and checkpoints/best_model.ckpt")
     PlatformAPI.save_progress_for_platform(100.0)
+
+
+def save_weights(detector: WeldDetector, valid: list, has_onnx: bool) -> None:
+    """weld_defects.pth and, if it answers the same on images of the valid sample, weld_defects.onnx."""
+    if not has_onnx:
+        PlatformAPI.TorchPklSaver._save(detector, "weld_defects.pth")
+        return
+    try:
+        info = PlatformAPI.CombSaver._save(detector, "weld_defects", parity_images(detector, valid)).info
+    except ParityError as error:
+        PlatformAPI.get_logger().error(f"no ONNX file is offered, it would answer otherwise than PyTorch: {error}")
+        return
+    PlatformAPI.get_logger().info(
+        f"weld_defects.onnx equals PyTorch on {info['parity_images']} images, {info['parity_boxes']} boxes: "
+        f"IoU >= {info['least_iou']:.4f}, scores within {info['max_score_difference']:.1e}"
+    )
+
+
+def checked_samples(datasets: list, classes: list[str], language: str) -> dict[str, list]:
+    """Samples by split, every fault of the data reported before anything is trained."""
+    logger, samples, problems = PlatformAPI.get_logger(), {}, []
+    for split, dataset in zip(("train", "valid", "test"), datasets, strict=False):
+        PlatformAPI.generate_dataset(dataset)
+        images, markups = dataset.get_all_images_path(), dataset.get_all_markups()
+        samples[split], found = read_platform_sample(images, markups, classes)
+        problems += found
+        count = sum(len(sample.boxes) for sample in samples[split])
+        logger.info(f"{dataset.role}: {len(samples[split])} images, {count} boxes")
+    problems += unseen_classes(samples["train"], classes, datasets[0].role)
+    warn_of(problems, language, logger.warning)
+    try:
+        raise_for(problems, language)
+    except DataError as error:
+        logger.error(error)
+        raise SystemExit(str(error)) from None
+    return samples
 
 
 if __name__ == "__main__":

@@ -2,31 +2,35 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import yaml
-from defects_in_welds.data.samples import platform_samples, read_yolo_classes, read_yolo_split
-from defects_in_welds.data.weld_dataset import WeldDataset, collate
+from defects_in_welds.data.augmentation import make_augmentation
+from defects_in_welds.data.platform_sample import read_platform_sample
+from defects_in_welds.data.weld_dataset import EpochSampler, WeldDataset, collate
+from defects_in_welds.data.yolo_folder import read_yolo_folder
 from defects_in_welds.evaluation.coco_scores import coco_scores
 from defects_in_welds.evaluation.confusion import ImageFaults, count_image, precision_recall_f1
 from defects_in_welds.training.platform_adapter import config_from_params
 from PIL import Image
 
 SOLUTION = Path(__file__).parents[3] / "solutions" / "weld_defects"
+NOTHING = dict.fromkeys(
+    ("flip_probability", "turn_probability", "crop_probability", "zoom_out_probability", "colour_strength",
+     "grey_probability", "blur_probability", "noise_strength"), 0.0)  # fmt: skip
+EVERYTHING = {**dict.fromkeys(NOTHING, 1.0), "colour_strength": 0.5, "noise_strength": 0.1}
 
 
-def test_a_missing_data_folder_advises_dvc_pull(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="dvc pull"):
-        read_yolo_classes(tmp_path / "data")
-    with pytest.raises(FileNotFoundError, match="dvc pull"):
-        read_yolo_split(tmp_path, "train", 1)
+def augmentation(**changed: float) -> Any:
+    return make_augmentation({**NOTHING, **changed})
 
 
 def test_both_worlds_give_the_same_samples(weld_folder: Path, tmp_path: Path) -> None:
-    classes = read_yolo_classes(weld_folder)
-    from_yolo = read_yolo_split(weld_folder, "train", len(classes))
+    data = read_yolo_folder(weld_folder)
+    classes, from_yolo = data.classes, data.samples["train"]
     assert len(from_yolo) == 6 and any(sample.boxes for sample in from_yolo)
     markups = []
     for sample in from_yolo:
@@ -38,25 +42,17 @@ def test_both_worlds_give_the_same_samples(weld_folder: Path, tmp_path: Path) ->
         path.write_text(json.dumps({"version": 1, "annotation": annotations}), encoding="utf-8")
         markups.append(str(path))
     images = [str(sample.image_path) for sample in from_yolo]
-    assert platform_samples(images, markups, classes) == from_yolo
-    assert all(sample.boxes == () for sample in platform_samples(images, [], classes))
-
-
-@pytest.mark.parametrize(("line", "message"), [("9 0.5 0.5 0.1 0.1", "class 9"), ("0 0.5 0.5", "class cx cy w h")])
-def test_a_faulty_label_names_its_file_and_line(tmp_path: Path, line: str, message: str) -> None:
-    for name in ("images", "labels"):
-        (tmp_path / "train" / name).mkdir(parents=True)
-    Image.new("RGB", (32, 32)).save(tmp_path / "train" / "images" / "a.png")
-    (tmp_path / "train" / "labels" / "a.txt").write_text(f"0 0.5 0.5 0.2 0.2\n{line}\n")
-    with pytest.raises(ValueError, match=rf"a\.txt, line 2.*{message}"):
-        read_yolo_split(tmp_path, "train", 2)
+    assert read_platform_sample(images, markups, classes) == (from_yolo, [])
+    assert all(sample.boxes == () for sample in read_platform_sample(images, [], classes)[0])
 
 
 def test_an_image_without_boxes_has_the_shape_zero_by_four(tmp_path: Path) -> None:
     Image.new("RGB", (32, 24)).save(tmp_path / "a.png")
-    dataset = WeldDataset(platform_samples([str(tmp_path / "a.png")], [], []), flip_probability=1, colour_strength=0.5)
+    dataset = WeldDataset(
+        read_platform_sample([str(tmp_path / "a.png")], [], [])[0], augment=augmentation(**EVERYTHING)
+    )
     images, targets = collate([dataset[0]])
-    assert images[0].shape == (3, 24, 32) and images[0].dtype == torch.float32
+    assert images[0].shape[0] == 3 and images[0].dtype == torch.float32
     assert targets[0]["boxes"].shape == torch.Size([0, 4])
     assert targets[0]["labels"].shape == torch.Size([0]) and targets[0]["labels"].dtype == torch.int64
 
@@ -68,13 +64,54 @@ def test_flipped_boxes_stay_on_what_they_frame(tmp_path: Path) -> None:
     Image.fromarray(canvas).save(tmp_path / "a.png")
     shape = {"type": "rectangle", "exterior": [[10, 5], [30, 15]], "interior": []}
     (tmp_path / "a.json").write_text(json.dumps({"annotation": [{"class": "pore", "shape": shape}]}))
-    samples = platform_samples([str(tmp_path / "a.png")], [str(tmp_path / "a.json")], ["pore"])
-    image, target = WeldDataset(samples, flip_probability=1.0)[0]
+    samples = read_platform_sample([str(tmp_path / "a.png")], [str(tmp_path / "a.json")], ["pore"])[0]
+    image, target = WeldDataset(samples, augment=augmentation(flip_probability=1.0))[0]
     rows, columns = torch.nonzero(image[0] > 0.5, as_tuple=True)
     assert target["boxes"].tolist() == [
         [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1],
     ]
     assert target["boxes"].tolist() == [[30.0, 25.0, 50.0, 35.0]]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"turn_probability": 1.0}, {"zoom_out_probability": 1.0}, {"crop_probability": 1.0}, NOTHING]
+)
+def test_every_change_of_place_moves_the_box_with_the_pixels(tmp_path: Path, changed: dict[str, float]) -> None:
+    canvas = np.full((80, 120), 10, dtype=np.uint8)
+    canvas[30:50, 40:90] = 255
+    Image.fromarray(canvas).save(tmp_path / "a.png")
+    shape = {"type": "rectangle", "exterior": [[40, 30], [90, 50]], "interior": []}
+    (tmp_path / "a.json").write_text(json.dumps({"annotation": [{"class": "pore", "shape": shape}]}))
+    samples, _ = read_platform_sample([str(tmp_path / "a.png")], [str(tmp_path / "a.json")], ["pore"])
+    dataset = WeldDataset(samples, augment=augmentation(**changed))
+    for key in range(8):
+        image, target = dataset[key]
+        rows, columns = torch.nonzero(image[0] > 0.8, as_tuple=True)
+        seen = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        assert target["boxes"].tolist() == [[float(edge) for edge in seen]]
+        assert target["labels"].tolist() == [0]
+
+
+def test_augmentation_depends_on_seed_and_epoch_and_on_nothing_else(weld_folder: Path) -> None:
+    samples = read_yolo_folder(weld_folder).samples["train"]
+    dataset = WeldDataset(samples, augment=augmentation(**EVERYTHING), seed=3)
+    first = dataset[1][0]
+    state = torch.get_rng_state()
+    again = dataset[1][0]
+    assert torch.equal(first, again) and torch.equal(state, torch.get_rng_state())
+    in_epoch_two, other_seed = dataset[1 + len(samples)][0], WeldDataset(samples, augment=dataset.augment, seed=4)[1][0]
+    assert not any(one.shape == first.shape and torch.equal(one, first) for one in (in_epoch_two, other_seed))
+
+
+def test_an_epoch_fills_whole_steps_and_comes_in_the_same_order_again() -> None:
+    epoch = 2
+    sampler = EpochSampler(11, step=4, seed=5, current_epoch=lambda: epoch)
+    keys = list(sampler)
+    assert len(keys) == len(sampler) == 8 and len({key % 11 for key in keys}) == 8
+    assert {key // 11 for key in keys} == {2} and list(sampler) == keys
+    epoch = 3
+    assert [key % 11 for key in sampler] != [key % 11 for key in keys]
+    assert len(EpochSampler(3, step=4, seed=0, current_epoch=lambda: 0)) == 3, "fewer images than a step: all are used"
 
 
 def declared_defaults() -> dict[str, dict[str, object]]:

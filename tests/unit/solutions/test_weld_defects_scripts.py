@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 SOLUTION = Path(__file__).parents[3] / "solutions" / "weld_defects"
 SMALL = {"finest_stride": "8", "short_side": 128, "long_side": 160, "workers": 0, "is_pretrained": False}
@@ -41,12 +42,15 @@ def test_training_resuming_and_test_report_everything_and_keep_stderr_clean(run_
         "checkpoints/best_model.ckpt": "checkpoint",
         "checkpoints/last.ckpt": "checkpoint",
         "metrics/history.json": "file",
+        "weld_defects.onnx": "onnx",
         "weld_defects.pth": "pytorch",
     }
+    onnx = next(event["info"] for event in run.events("artifact") if event["kind"] == "onnx")
+    assert onnx["least_iou"] >= 0.99 and onnx["max_score_difference"] <= 1e-3 and onnx["parity_images"] == 4
     assert history_epochs(run) == [1]
 
     last = shutil.move(run.root / "artifacts" / "checkpoints" / "last.ckpt", run.root / "last_of_before.ckpt")
-    done = run.start("train", epochs=2, batch_size=3, resume=str(last), **SMALL)
+    done = run.start("train", epochs=2, batch_size=3, resume=str(last), onnx=False, **SMALL)
     assert (done.returncode, done.stderr) == (0, "")
     assert [(p["e"], p["i"]) for p in run.events("point") if p["name"] == "train_loss"] == [(2, 3), (2, 4)]
     assert history_epochs(run) == [1, 2]
@@ -86,7 +90,7 @@ def copied_solution(tmp_path: Path) -> Path:
 def test_the_command_line_trains_and_records_in_mlflow(copied_solution: Path, weld_folder: Path) -> None:
     shutil.copytree(weld_folder, copied_solution / "data")
     done = command_line(
-        copied_solution, "train.epochs=1", "train.batch_size=3", "trainer.limit_train_batches=1", "data.workers=0",
+        copied_solution, "train.batch_size=8", "trainer.precision=16-mixed", "train.epochs=1", "data.workers=0",
         "data.short_side=128", "model.finest_stride=8", "model.is_pretrained=false",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -100,8 +104,16 @@ def test_the_command_line_trains_and_records_in_mlflow(copied_solution: Path, we
         params = dict(database.execute("SELECT key, value FROM params WHERE run_uuid = ?", (run_id,)))
         metrics = {key for (key,) in database.execute("SELECT key FROM metrics WHERE run_uuid = ?", (run_id,))}
     assert status == "FINISHED"
-    assert params["train/batch_size"] == "3" and {"val_mAP", "train_loss_epoch"} <= metrics
-    assert Path(artifacts.removeprefix("file://"), "models", "best_model.ckpt").is_file()
+    assert params["train/batch_size"] == "8" and {"val_mAP", "train_loss_epoch"} <= metrics
+    kept = Path(artifacts.removeprefix("file://"))
+    assert {path.name for path in (kept / "models").iterdir()} == {"best_model.ckpt", "weld_defects.onnx"}
+    assert list((kept / "tensorboard").glob("events.out.tfevents*")) and (kept / "metrics" / "history.json").is_file()
+    assert {"onnx_least_iou", "onnx_max_score_difference"} <= metrics
+    [model] = (copied_solution / "mlartifacts").rglob("MLmodel")
+    signature = yaml.safe_load(model.read_text())["signature"]
+    assert [one["name"] for one in json.loads(signature["inputs"])] == ["image"]
+    assert [one["name"] for one in json.loads(signature["outputs"])] == ["boxes", "labels", "scores"]
+    assert [path.suffix for path in (copied_solution / "export").iterdir() if path.suffix == ".onnx"] == [".onnx"]
 
 
 def test_the_command_line_without_data_advises_dvc_pull(copied_solution: Path) -> None:

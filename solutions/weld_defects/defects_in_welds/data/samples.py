@@ -1,96 +1,72 @@
-"""Samples: an image file and its true boxes, from a YOLO folder (Hydra way) or from the workstation (PlatformAPI).
+"""Samples: an image file and its true boxes. Class ids are 0-based here, everywhere.
 
-Class ids are 0-based here, everywhere. Only model/detector.py knows that torchvision counts from 1.
+Only model/detector.py knows that torchvision counts from 1. Samples come from yolo_folder.py or platform_sample.py.
 """
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from os import cpu_count
 from pathlib import Path
-from typing import Any
 
-import yaml
-from PIL import Image
+from defects_in_welds.data.image_files import Size, check_image
+from defects_in_welds.data.problems import Problem
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 Box = tuple[float, float, float, float]
+MOST_OUTSIDE_PX = 1.0
+"""a box may leave its image by this much and is cut: labels are rounded"""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One image. `boxes` are x1, y1, x2, y2 in pixels of the full image; `labels` are 0-based class ids."""
+    """One image. `size` is (width, height); `boxes` are x1, y1, x2, y2 in pixels; `labels` are 0-based class ids."""
 
     image_path: Path
+    size: Size
     boxes: tuple[Box, ...]
     labels: tuple[int, ...]
 
 
-def read_yolo_classes(folder: Path) -> list[str]:
-    """Class names of data.yaml. Raises FileNotFoundError with advice if the data is not there."""
-    path = folder / "data.yaml"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: fetch the data with `dvc pull`, or set data.folder")
-    names = yaml.safe_load(path.read_text(encoding="utf-8"))["names"]
-    return [str(names[i]) for i in range(len(names))]
+def check_images(paths: Sequence[Path], shown: Sequence[str]) -> list[tuple[Size | None, list[Problem]]]:
+    """check_image of each, in order; Pillow decodes outside of Python's lock, so threads help."""
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        return list(pool.map(check_image, paths, shown))
 
 
-def read_yolo_split(folder: Path, split: str, class_count: int) -> list[Sample]:
-    """Samples of {split}/{images,labels}, by name. An image without a label file has no boxes.
+class BoxCollector:
+    """The boxes of one image: collects good ones, and a problem for each of the others."""
 
-    Raises FileNotFoundError if the folder or its images are missing, ValueError naming the label file and line.
-    """
-    image_folder = folder / split / "images"
-    paths = sorted(p for p in image_folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
-    if not paths:
-        raise FileNotFoundError(f"no images in {image_folder}: fetch the data with `dvc pull`, or set data.folder")
-    return [_yolo_sample(path, folder / split / "labels" / f"{path.stem}.txt", class_count) for path in paths]
+    def __init__(self, file: str, size: Size | None, problems: list[Problem]) -> None:
+        """`size` None: the image is broken, places of boxes cannot be judged."""
+        self.file, self.size, self.problems = file, size, problems
+        self.boxes: list[Box] = []
+        self.labels: list[int] = []
 
+    def add(self, box: Box, label: int, line: int) -> None:
+        """Take a box in pixels, cut to the image."""
+        if self.size is None:
+            return
+        width, height = self.size
+        x1, y1, x2, y2 = max(box[0], 0.0), max(box[1], 0.0), min(box[2], width), min(box[3], height)
+        holes = {"box": " ".join(f"{value:.1f}" for value in box), "width": width, "height": height}
+        if max(x1 - box[0], y1 - box[1], box[2] - x2, box[3] - y2) > MOST_OUTSIDE_PX:
+            self.problems.append(Problem("box_outside", self.file, line, holes))
+        # torchvision refuses boxes without an area; thinner than a tenth of a pixel there is nothing to see.
+        elif x2 - x1 <= 0.1 or y2 - y1 <= 0.1:
+            self.problems.append(Problem("box_empty", self.file, line, holes))
+        elif (label, (x1, y1, x2, y2)) in zip(self.labels, self.boxes, strict=True):
+            self.problems.append(Problem("box_repeated", self.file, line))
+        else:
+            self.boxes.append((x1, y1, x2, y2))
+            self.labels.append(label)
 
-def _yolo_sample(image_path: Path, label_path: Path, class_count: int) -> Sample:
-    lines = label_path.read_text(encoding="utf-8").splitlines() if label_path.is_file() else []
-    with Image.open(image_path) as image:
-        width, height = image.size
-    boxes, labels = [], []
-    for number, line in enumerate(lines, 1):
-        fields = line.split()
-        if not fields:
-            continue
-        try:
-            class_id, (x, y, w, h) = int(fields[0]), map(float, fields[1:])
-        except ValueError as error:
-            raise ValueError(f"{label_path}, line {number}: {line!r} is not `class cx cy w h`") from error
-        if not 0 <= class_id < class_count:
-            raise ValueError(f"{label_path}, line {number}: class {class_id}, data.yaml names 0..{class_count - 1}")
-        box = ((x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height)
-        _append_box(boxes, labels, box, class_id, (width, height))
-    return Sample(image_path, tuple(boxes), tuple(labels))
-
-
-def platform_samples(image_paths: Sequence[str], markup_paths: Sequence[str], classes: list[str]) -> list[Sample]:
-    """Samples of a PlatformAPI dataset; markup i belongs to image i, and there may be no markup at all."""
-    markups = list(markup_paths) or [None] * len(image_paths)
-    return [
-        _platform_sample(Path(image), markup and json.loads(Path(markup).read_text(encoding="utf-8")), classes)
-        for image, markup in zip(image_paths, markups, strict=True)
-    ]
+    def sample(self, image_path: Path) -> Sample:
+        """What was collected; the size must be known."""
+        assert self.size is not None
+        return Sample(image_path, self.size, tuple(self.boxes), tuple(self.labels))
 
 
-def _platform_sample(image_path: Path, markup: dict[str, Any] | None, classes: list[str]) -> Sample:
-    boxes: list[Box] = []
-    labels: list[int] = []
-    with Image.open(image_path) as image:
-        size = image.size
-    for annotation in markup["annotation"] if markup else []:
-        if annotation["shape"].get("type") == "rectangle":
-            (x1, y1), (x2, y2) = annotation["shape"]["exterior"]
-            _append_box(boxes, labels, (x1, y1, x2, y2), classes.index(annotation["class"]), size)
-    return Sample(image_path, tuple(boxes), tuple(labels))
-
-
-def _append_box(boxes: list[Box], labels: list[int], box: Box, label: int, size: tuple[int, int]) -> None:
-    """Clip the box to the image; a box thinner than a pixel's tenth is dropped, torchvision refuses it."""
-    width, height = size
-    x1, y1, x2, y2 = max(box[0], 0.0), max(box[1], 0.0), min(box[2], width), min(box[3], height)
-    if x2 - x1 > 0.1 and y2 - y1 > 0.1:
-        boxes.append((x1, y1, x2, y2))
-        labels.append(label)
+def unseen_classes(samples: Iterable[Sample], classes: Sequence[str], file: str) -> list[Problem]:
+    """A warning for each class that the training sample never shows."""
+    seen = {label for sample in samples for label in sample.labels}
+    return [Problem("class_unseen", file, None, {"name": name}) for i, name in enumerate(classes) if i not in seen]

@@ -1,14 +1,14 @@
 """Samples as tensors, with augmentation, and the loaders over them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
-from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.transforms import v2
 from torchvision.tv_tensors import BoundingBoxes
 
+from defects_in_welds.data.image_files import read_rgb, shrink_factor
 from defects_in_welds.data.samples import Sample
 
 Target = dict[str, Tensor]
@@ -16,31 +16,45 @@ Item = tuple[Tensor, Target]
 
 
 class WeldDataset(Dataset[Item]):
-    """Item i: image (3, H, W) float in 0..1 and {"boxes": (N, 4) pixels, "labels": (N,) 0-based}; N may be 0."""
+    """Item i: image (3, H, W) float in 0..1 and {"boxes": (N, 4) pixels, "labels": (N,) 0-based}; N may be 0.
 
-    def __init__(self, samples: Sequence[Sample], flip_probability: float = 0.0, colour_strength: float = 0.0) -> None:
+    Pixels are those of the image as read: much bigger ones than the network takes (`sides`: short, long) are shrunk by
+    `factor(i)`. `augment` sees (image, {"boxes", "labels"}); what it draws depends on `seed` and the key alone, not on
+    the process that reads. A key is an index plus a multiple of the length: the multiple says which epoch it is.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        sides: tuple[int, int] = (1 << 20, 1 << 20),
+        augment: v2.Transform | None = None,
+        seed: int = 0,
+    ) -> None:
         self.samples = list(samples)
-        steps: list[v2.Transform] = []
-        if flip_probability:
-            steps += [v2.RandomHorizontalFlip(flip_probability), v2.RandomVerticalFlip(flip_probability)]
-        if colour_strength:
-            steps.append(v2.ColorJitter(colour_strength, colour_strength, colour_strength))
-        self.augment = v2.Compose(steps) if steps else None
+        self.sides = sides
+        self.augment = augment
+        self.seed = seed
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index: int) -> Item:
-        sample = self.samples[index]
-        with Image.open(sample.image_path) as file:
-            image = v2.functional.pil_to_tensor(file.convert("RGB"))
+    def factor(self, index: int) -> float:
+        """By how much image `index` is shrunk when read, 1 for not at all."""
+        return shrink_factor(self.samples[index].size, *self.sides)
+
+    def __getitem__(self, key: int) -> Item:
+        index = key % len(self)
+        sample, factor = self.samples[index], self.factor(index)
+        image = v2.functional.pil_to_tensor(read_rgb(sample.image_path, factor))
         # reshape: an image without boxes gives (0, 4), not (0,)
-        boxes = torch.tensor(sample.boxes, dtype=torch.float32).reshape(-1, 4)
+        boxes = torch.tensor(sample.boxes, dtype=torch.float32).reshape(-1, 4) * factor
+        labels = torch.tensor(sample.labels, dtype=torch.int64)
         if self.augment is not None:
             framed = BoundingBoxes(boxes, format="XYXY", canvas_size=tuple(image.shape[1:]))
-            image, framed = self.augment(image, framed)
-            boxes = framed.as_subclass(Tensor)
-        labels = torch.tensor(sample.labels, dtype=torch.int64)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(self.seed * 1_000_003 + key)
+                image, changed = self.augment(image, {"boxes": framed, "labels": labels})
+            boxes, labels = changed["boxes"].as_subclass(Tensor), changed["labels"]
         return v2.functional.to_dtype(image, torch.float32, scale=True), {"boxes": boxes, "labels": labels}
 
 
@@ -50,12 +64,34 @@ def collate(batch: list[Item]) -> tuple[list[Tensor], list[Target]]:
     return list(images), list(targets)
 
 
-def make_loader(dataset: WeldDataset, batch_size: int, workers: int, is_shuffled: bool = False) -> DataLoader[Item]:
-    """A loader over the dataset; workers stay alive between epochs."""
+class EpochSampler(Sampler[int]):
+    """Keys of a shuffled epoch, the same for the same seed and epoch: a resumed training sees what it would have seen.
+
+    As many as fill whole optimizer steps of `step` images, so that every step averages over the same number of them.
+    """
+
+    def __init__(self, length: int, step: int, seed: int, current_epoch: Callable[[], int]) -> None:
+        self.length, self.seed, self.current_epoch = length, seed, current_epoch
+        self.used = length // step * step or length
+
+    def __len__(self) -> int:
+        return self.used
+
+    def __iter__(self) -> Iterator[int]:
+        epoch = self.current_epoch()
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        order = torch.randperm(self.length, generator=generator)[: self.used]
+        return iter((order + epoch * self.length).tolist())
+
+
+def make_loader(
+    dataset: WeldDataset, batch_size: int, workers: int, sampler: EpochSampler | None = None
+) -> DataLoader[Item]:
+    """A loader over the dataset, in its order or the sampler's; workers stay alive between epochs."""
     return DataLoader(
         dataset,
         batch_size,
-        shuffle=is_shuffled,
+        sampler=sampler,
         num_workers=workers,
         collate_fn=collate,
         persistent_workers=workers > 0,

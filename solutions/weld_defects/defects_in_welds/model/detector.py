@@ -1,7 +1,7 @@
 """Faster R-CNN that speaks 0-based class ids. The only place that knows torchvision's class 0 is the background."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ from torchvision.models.detection import FasterRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.ops import MultiScaleRoIAlign
 
+from defects_in_welds.model.anchor_shapes import FINEST_PX
 from defects_in_welds.model.backbone import IMAGE_MEAN, IMAGE_STD, LiteFpnBackbone
+from defects_in_welds.model.input_scaling import InputScaling
 
 Target = dict[str, Tensor]
 TORCHVISION_DETECTORS = {
@@ -37,6 +39,7 @@ class WeldDetector(nn.Module):
         self.classes = list(classes)
         self.settings = dict(settings)
         self.network = build_network(len(classes), settings, [] if warnings is None else warnings)
+        self.network.transform = InputScaling.like(self.network.transform)
 
     def forward(self, images: list[Tensor], targets: list[Target] | None = None) -> Any:
         """See the class."""
@@ -53,6 +56,12 @@ class WeldDetector(nn.Module):
 
     def set_extra_state(self, state: Tensor) -> None:
         """Nothing to restore: the detector was built from these settings. A mismatch of shapes raises elsewhere."""
+
+    def export_onnx(self, path: Path, images: Sequence[Tensor]) -> dict[str, Any]:
+        """Called by PlatformAPI's savers: NMS inside, any size; raises ParityError unless `images` give the same."""
+        from defects_in_welds.export.onnx_file import export_checked
+
+        return export_checked(self, path, images)
 
     @classmethod
     def from_weights(cls, path: Path) -> "WeldDetector":
@@ -90,9 +99,7 @@ def _lite_network(class_count: int, settings: Mapping[str, Any], sizes: dict[str
     backbone = LiteFpnBackbone(
         int(settings["finest_stride"]), settings["fpn_channels"], settings["is_pretrained"], settings["frozen_stages"]
     )
-    # Two sizes a level, 16 px at the finest; 1:3 because cracks and undercuts are long.
-    base = [16 * 2**level for level in range(backbone.level_count)]
-    anchors = AnchorGenerator(tuple((size, int(size * 1.5)) for size in base), ((0.33, 1.0, 3.0),) * len(base))
+    anchors = make_anchors(backbone.level_count, settings.get("anchor_shapes"))
     roi_levels = [str(level) for level in range(backbone.level_count - 1)]
     return FasterRCNN(
         backbone,
@@ -110,6 +117,19 @@ def _lite_network(class_count: int, settings: Mapping[str, Any], sizes: dict[str
         box_score_thresh=0.02,
         **sizes,
     )
+
+
+def make_anchors(level_count: int, shapes: list[list[float]] | None) -> AnchorGenerator:
+    """`shapes` (width, height), those of FINEST_PX, doubled from level to level; None: two sizes, 1:3, 1:1 and 3:1."""
+    # 16 px at the finest level whatever its stride; 1:3 because cracks and undercuts are long.
+    base = [FINEST_PX * 2**level for level in range(level_count)]
+    generator = AnchorGenerator(tuple((size, int(size * 1.5)) for size in base), ((0.33, 1.0, 3.0),) * len(base))
+    if shapes is not None:
+        assert len(shapes) == generator.num_anchors_per_location()[0], "the RPN's head counts on as many shapes"
+        halves = torch.tensor(shapes) / 2
+        corners = torch.cat([-halves, halves], dim=1)
+        generator.cell_anchors = [corners * 2**level for level in range(level_count)]
+    return generator
 
 
 def _load_detector_weights(network: nn.Module, given: str, url: str, warnings: list[str]) -> None:

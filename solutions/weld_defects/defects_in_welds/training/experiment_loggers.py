@@ -33,7 +33,7 @@ def _mlflow_logger(config: DictConfig, root: Path) -> Logger:
 
 def log_outputs(loggers: list[Logger], best: Path, history: Path) -> None:
     """Put the best checkpoint (under models/) and the history into the MLflow run, TensorBoard's files beside them."""
-    mlflow = next((one for one in loggers if type(one).__name__ == "MLFlowLogger"), None)
+    mlflow = _mlflow_among(loggers)
     if mlflow is None:
         return
     mlflow.experiment.log_artifact(mlflow.run_id, str(best), "models")
@@ -42,3 +42,39 @@ def log_outputs(loggers: list[Logger], best: Path, history: Path) -> None:
         if isinstance(logger, TensorBoardLogger):
             logger.finalize("success")
             mlflow.experiment.log_artifacts(mlflow.run_id, logger.log_dir, "tensorboard")
+
+
+def log_model(loggers: list[Logger], path: Path, parity: dict[str, Any]) -> None:
+    """Put the ONNX file into the MLflow run as a model with its signature, as `mlflow models serve` takes it."""
+    logger = _mlflow_among(loggers)
+    if logger is None:
+        return
+    import mlflow
+    import numpy as np
+    import onnx
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    signature = ModelSignature(
+        Schema([TensorSpec(np.dtype("float32"), (3, -1, -1), "image")]),
+        Schema(
+            [
+                TensorSpec(np.dtype("float32"), (-1, 4), "boxes"),
+                TensorSpec(np.dtype("int64"), (-1,), "labels"),
+                TensorSpec(np.dtype("float32"), (-1,), "scores"),
+            ]
+        ),
+    )
+    mlflow.set_tracking_uri(logger.experiment.tracking_uri)
+    # The run was ended with the training; it is taken up again for this one entry.
+    with mlflow.start_run(run_id=logger.run_id):
+        mlflow.log_metrics({f"onnx_{name}": float(value) for name, value in parity.items()})
+        # Named requirements: MLflow would otherwise load the model in a new process to guess them.
+        mlflow.onnx.log_model(
+            onnx.load(path), name="weld_defects", signature=signature, pip_requirements=["onnx", "onnxruntime", "numpy"]
+        )
+        mlflow.log_artifact(str(path), "models")
+
+
+def _mlflow_among(loggers: list[Logger]) -> Any:
+    return next((one for one in loggers if type(one).__name__ == "MLFlowLogger"), None)

@@ -5,16 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from lightning import Callback, Trainer, seed_everything
-from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
+from lightning import Callback, LightningModule, Trainer, seed_everything
+from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
+from defects_in_welds.data.augmentation import make_augmentation
+from defects_in_welds.data.problems import chosen_language, text
 from defects_in_welds.data.samples import Sample
-from defects_in_welds.data.weld_dataset import WeldDataset, make_loader
+from defects_in_welds.data.weld_dataset import EpochSampler, WeldDataset, make_loader
+from defects_in_welds.model.anchor_shapes import fit_anchor_shapes
 from defects_in_welds.model.detection_module import DetectionModule
 from defects_in_welds.model.detector import WeldDetector
 from defects_in_welds.training.history import HistoryWriter
+from defects_in_welds.training.memory import is_out_of_memory, release, smaller_batch
+
+Samples = dict[str, Sequence[Sample]]
 
 
 @dataclass(frozen=True)
@@ -29,57 +35,133 @@ class Fitted:
 def fit(
     config: DictConfig,
     classes: list[str],
-    samples: dict[str, Sequence[Sample]],
+    samples: Samples,
     outputs: Path,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Callable[[], Sequence[Callback]] = tuple,
     loggers: Sequence[Logger] = (),
     warn: Callable[[str], None] = print,
     is_progress_bar_shown: bool = False,
 ) -> Fitted:
     """Train on samples["train"], validate on samples["valid"]; write checkpoints/ and metrics/ under `outputs`.
-    `warn` is told what the user must know, e.g. that no pretrained weights were found.
 
-    Raises FileNotFoundError if train.resume names no file.
+    `callbacks` makes fresh ones for each attempt. `warn` is told what the user must know, e.g. that no pretrained
+    weights were found, or that memory was short: then the batch is halved, as many images a step as before, and the
+    training goes on after its last whole epoch. Raises FileNotFoundError if train.resume names no file.
     """
-    seed_everything(config.train.seed, workers=True, verbose=False)
-    # A little precision of the matrix products for much speed on tensor cores; no effect elsewhere.
-    torch.set_float32_matmul_precision("high")
-    history = HistoryWriter(outputs / "metrics" / "history.json")
-    best = _best_checkpoint(outputs / "checkpoints")
-    all_callbacks = [*callbacks, history, best]
-    if config.train.early_stopping_patience:
-        all_callbacks.append(EarlyStopping("val_mAP", mode="max", patience=config.train.early_stopping_patience))
-    if loggers:
-        all_callbacks.append(LearningRateMonitor("step"))
-    trainer = Trainer(
-        **OmegaConf.to_container(config.trainer),
-        max_epochs=config.train.epochs,
-        accumulate_grad_batches=config.train.accumulate,
-        callbacks=all_callbacks,
-        logger=list(loggers) or False,
-        log_every_n_steps=10,
-        enable_progress_bar=is_progress_bar_shown,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        default_root_dir=outputs,
-    )
-    settings = detector_settings(config)
-    warnings: list[str] = []
-    module = DetectionModule(WeldDetector(classes, settings, warnings), OmegaConf.to_container(config.train))
-    for text in warnings:
-        warn(text)
-    data, train = config.data, config.train
-    train_set = WeldDataset(samples["train"], data.flip_probability, data.colour_strength)
-    train_loader = make_loader(train_set, train.batch_size, data.workers, is_shuffled=True)
-    val_loader = make_loader(WeldDataset(samples["valid"]), train.batch_size, data.workers)
-    trainer.fit(module, train_loader, val_loader, ckpt_path=_resume_path(train.resume))
-    return Fitted(Path(best.best_model_path), history.path, float(best.best_model_score or 0.0))
+    language = chosen_language(config.data.language)
+    batch_size, accumulate = config.train.batch_size, config.train.accumulate
+    resume, last = _resume_path(config.train.resume), outputs / "checkpoints" / "last.ckpt"
+    before = _version(last)
+    while True:
+        attempt = _Attempt(config, classes, samples, outputs, batch_size, accumulate)
+        try:
+            return attempt.run([*callbacks()], loggers, warn, is_progress_bar_shown, resume)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if batch_size == 1:
+                raise MemoryError(text("memory_gone", language)) from error
+        del attempt
+        release()
+        old, effective = batch_size, batch_size * accumulate
+        batch_size, accumulate = smaller_batch(batch_size, accumulate)
+        # A checkpoint left by an earlier training in this folder is none of ours.
+        if _version(last) != before:
+            resume = last
+        where = text("from_epoch", language, epoch=_epochs_in(resume)) if resume else text("from_start", language)
+        holes = {"old": old, "new": batch_size, "accumulate": accumulate, "effective": effective, "where": where}
+        warn(text("memory_short", language, **holes))
 
 
-def detector_settings(config: DictConfig) -> dict:
-    """The part of the configuration that shapes the detector."""
+class _Attempt:
+    """A training with one batch size, up to its end or to an error."""
+
+    def __init__(
+        self, config: DictConfig, classes: list[str], samples: Samples, outputs: Path, batch_size: int, accumulate: int
+    ) -> None:
+        self.config, self.classes, self.samples, self.outputs = config, classes, samples, outputs
+        self.batch_size, self.accumulate = batch_size, accumulate
+
+    def run(
+        self,
+        callbacks: list[Callback],
+        loggers: Sequence[Logger],
+        warn: Callable[[str], None],
+        is_progress_bar_shown: bool,
+        resume: Path | None,
+    ) -> Fitted:
+        """See fit."""
+        config, outputs = self.config, self.outputs
+        seed_everything(config.train.seed, workers=True, verbose=False)
+        # A little precision of the matrix products for much speed on tensor cores; no effect elsewhere.
+        torch.set_float32_matmul_precision("high")
+        history = HistoryWriter(outputs / "metrics" / "history.json")
+        best = _best_checkpoint(outputs / "checkpoints")
+        trainer = Trainer(
+            **OmegaConf.to_container(config.trainer),
+            max_epochs=config.train.epochs,
+            accumulate_grad_batches=self.accumulate,
+            callbacks=[*callbacks, history, *_optional(config, bool(loggers)), EpochSeed(config.train.seed), best],
+            logger=list(loggers) or False,
+            log_every_n_steps=10,
+            enable_progress_bar=is_progress_bar_shown,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            default_root_dir=outputs,
+        )
+        warnings: list[str] = []
+        detector = WeldDetector(self.classes, detector_settings(config, self.samples["train"]), warnings)
+        for sentence in warnings:
+            warn(sentence)
+        module = DetectionModule(detector, OmegaConf.to_container(config.train))
+        trainer.fit(module, self._train_loader(trainer), self._val_loader(), ckpt_path=resume, weights_only=True)
+        return Fitted(Path(best.best_model_path), history.path, float(best.best_model_score or 0.0))
+
+    def _train_loader(self, trainer: Trainer) -> torch.utils.data.DataLoader:
+        data, train = self.config.data, self.config.train
+        augment = make_augmentation(self.config.augment)
+        dataset = WeldDataset(self.samples["train"], (data.short_side, data.long_side), augment, train.seed)
+        step = self.batch_size * self.accumulate
+        sampler = EpochSampler(len(dataset), step, train.seed, lambda: trainer.current_epoch)
+        return make_loader(dataset, self.batch_size, data.workers, sampler)
+
+    def _val_loader(self) -> torch.utils.data.DataLoader:
+        data = self.config.data
+        dataset = WeldDataset(self.samples["valid"], (data.short_side, data.long_side))
+        return make_loader(dataset, self.batch_size, data.workers)
+
+
+class EpochSeed(Callback):
+    """Draws of an epoch (which proposals are learned from) depend on seed and epoch alone, resumed or not."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the epoch's random numbers."""
+        torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch)
+
+
+def detector_settings(config: DictConfig, train_samples: Sequence[Sample] = ()) -> dict:
+    """The part of the configuration that shapes the detector, with the shapes of its anchors if they are fitted."""
     sizes = {"short_side": config.data.short_side, "long_side": config.data.long_side}
-    return {**OmegaConf.to_container(config.model), **sizes}
+    settings = {**OmegaConf.to_container(config.model), **sizes, "anchor_shapes": None}
+    if settings["anchors"] == "fitted":
+        settings["anchor_shapes"] = fit_anchor_shapes(train_samples, settings["short_side"], settings["long_side"])
+    elif settings["anchors"] != "fixed":
+        raise ValueError(f"model.anchors is {settings['anchors']!r}; known are fixed, fitted")
+    return settings
+
+
+def _optional(config: DictConfig, has_loggers: bool) -> list[Callback]:
+    chosen: list[Callback] = []
+    if config.train.ema_decay:
+        chosen.append(EMAWeightAveraging(decay=config.train.ema_decay))
+    if config.train.early_stopping_patience:
+        chosen.append(EarlyStopping("val_mAP", mode="max", patience=config.train.early_stopping_patience))
+    if has_loggers:
+        chosen.append(LearningRateMonitor("step"))
+    return chosen
 
 
 def _best_checkpoint(folder: Path) -> ModelCheckpoint:
@@ -101,3 +183,12 @@ def _resume_path(given: str) -> Path | None:
     if not Path(given).is_file():
         raise FileNotFoundError(f"train.resume names {given!r}, which is not a file")
     return Path(given)
+
+
+def _version(path: Path) -> tuple[int, int] | None:
+    return (path.stat().st_ino, path.stat().st_mtime_ns) if path.is_file() else None
+
+
+def _epochs_in(checkpoint: Path) -> int:
+    """How many epochs a checkpoint has behind it."""
+    return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["epoch"]) + 1

@@ -1,5 +1,6 @@
 """The command line: python -m defects_in_welds.training.run_training train.batch_size=8 trainer.precision=16-mixed"""
 
+import sys
 from pathlib import Path
 
 import hydra
@@ -9,25 +10,30 @@ from defects_in_welds.training.quiet_libraries import silence
 
 silence()
 
-from defects_in_welds.data.samples import read_yolo_classes, read_yolo_split  # noqa: E402
-from defects_in_welds.training.experiment_loggers import log_outputs, make_loggers  # noqa: E402
+from defects_in_welds.data.prepare import load_or_prepare  # noqa: E402
+from defects_in_welds.data.problems import DataError  # noqa: E402
+from defects_in_welds.export.weights import write_weights  # noqa: E402
+from defects_in_welds.training.experiment_loggers import log_model, log_outputs, make_loggers  # noqa: E402
 from defects_in_welds.training.fit import Fitted, fit  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 
 
 def train_from_folder(config: DictConfig, root: Path = ROOT) -> Fitted:
-    """Train on the YOLO folder config.data.folder; checkpoints/, metrics/ and logs go under `root`.
+    """Train on the YOLO folder config.data.folder; prepared/, checkpoints/, metrics/, export/ and logs go under `root`.
 
-    Raises FileNotFoundError with the advice to `dvc pull` if the data is not there.
+    Raises MissingDataError (a FileNotFoundError) with the advice to `dvc pull` if the data is not there, DataError with
+    every fault if it is wrong.
     """
-    folder = root / config.data.folder
-    classes = read_yolo_classes(folder)
-    samples = {split: read_yolo_split(folder, split, len(classes)) for split in ("train", "valid")}
+    classes, samples = load_or_prepare(config, root)
     print(f"train {len(samples['train'])}, valid {len(samples['valid'])} images, classes: {', '.join(classes)}")
     loggers = make_loggers(config, root)
-    fitted = fit(config, classes, samples, root, loggers=loggers, is_progress_bar_shown=True)
+    fitted = fit(config, classes, samples, root, loggers=loggers, is_progress_bar_shown=sys.stderr.isatty())
     log_outputs(loggers, fitted.best_path, fitted.history_path)
+    parity = write_weights(fitted.best_path, root / "export", samples["valid"], config.export.onnx)
+    if parity:
+        log_model(loggers, root / "export" / "weld_defects.onnx", parity)
+        print(f"ONNX equals PyTorch: {parity}")
     print(f"best val_mAP {fitted.val_map:.4f}: {fitted.best_path}")
     return fitted
 
@@ -35,7 +41,12 @@ def train_from_folder(config: DictConfig, root: Path = ROOT) -> Fitted:
 @hydra.main(version_base=None, config_path=str(ROOT / "configs"), config_name="params")
 def main(config: DictConfig) -> None:
     """Read configs/params.yaml with the overrides of the command line and train."""
-    train_from_folder(config)
+    try:
+        train_from_folder(config)
+    except DataError as error:
+        # The list of faults is the message: a traceback above it would only hide it.
+        print(f"{'FileNotFoundError: ' if isinstance(error, FileNotFoundError) else ''}{error}", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""The detector as files for other programs."""

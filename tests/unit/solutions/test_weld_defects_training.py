@@ -1,0 +1,212 @@
+"""How weld_defects trains: memory short, kill -9, the same seed, early stopping, running mean, anchors. Tiny data."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from defects_in_welds.data.samples import Sample
+from defects_in_welds.data.yolo_folder import YoloData, read_yolo_folder
+from defects_in_welds.model.anchor_shapes import fit_anchor_shapes, k_means
+from defects_in_welds.model.detector import WeldDetector
+from defects_in_welds.training.fit import Fitted, fit
+from defects_in_welds.training.memory import is_out_of_memory, smaller_batch
+from defects_in_welds.training.platform_adapter import config_from_params
+from defects_in_welds.training.quiet_libraries import silence
+
+SOLUTION = Path(__file__).parents[3] / "solutions" / "weld_defects"
+TINY: dict[str, dict[str, Any]] = {
+    "data": {"short_side": 96, "long_side": 128, "workers": 0, "language": "en"},
+    "model": {"is_pretrained": False, "finest_stride": 8, "fpn_channels": 32},
+    "train": {"epochs": 1, "batch_size": 3},
+}
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> None:
+    """What the launch files do first; pytest takes the filters back after each test."""
+    silence()
+
+
+@pytest.fixture(scope="module")
+def data(weld_folder: Path) -> YoloData:
+    return read_yolo_folder(weld_folder)
+
+
+def train(data: YoloData, outputs: Path, warned: list[str] | None = None, **changed: Any) -> Fitted:
+    """`changed`: group__name=value."""
+    params = {group: dict(values) for group, values in TINY.items()}
+    for key, value in changed.items():
+        group, name = key.split("__")
+        params.setdefault(group, {})[name] = value
+    config = config_from_params(params, SOLUTION / "configs", "cpu")
+    warn = print if warned is None else warned.append
+    return fit(config, data.classes, data.samples, outputs, warn=warn)
+
+
+def history(fitted: Fitted) -> list[dict[str, float]]:
+    return json.loads(fitted.history_path.read_text())["epochs"]
+
+
+def checkpoint(outputs: Path, name: str = "last") -> dict[str, Any]:
+    return torch.load(outputs / "checkpoints" / f"{name}.ckpt", weights_only=True)
+
+
+class SmallMemory:
+    """Stands for a GPU: a training step of more images than fit raises what CUDA raises, once `is_small` is set."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, fits: int, free_calls: int = 0) -> None:
+        self.batches: list[int] = []
+        forward = WeldDetector.forward
+
+        def limited(detector: WeldDetector, images: list[Any], targets: Any = None) -> Any:
+            if targets is not None:
+                self.batches.append(len(images))
+                if len(images) > fits and len(self.batches) > free_calls:
+                    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            return forward(detector, images, targets)
+
+        monkeypatch.setattr(WeldDetector, "forward", limited)
+
+
+def test_short_memory_halves_the_batch_and_keeps_the_images_a_step(
+    data: YoloData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, warned = SmallMemory(monkeypatch, fits=1), []
+    train(data, tmp_path, warned, train__batch_size=4)
+    # 4 does not fit, 2 does not, then four batches of one make the one step that six images give.
+    assert memory.batches == [4, 2, 1, 1, 1, 1]
+    assert checkpoint(tmp_path)["global_step"] == 1
+    said = [one for one in warned if "ran out of memory" in one]
+    assert len(said) == 2
+    assert "batches of 4 images became 2" in said[0] and "effective batch stays 4" in said[0]
+    assert "train.batch_size=1 train.accumulate=4" in said[1] and "from its start" in said[1]
+
+
+def test_memory_short_in_the_second_epoch_keeps_the_first(
+    data: YoloData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, warned = SmallMemory(monkeypatch, fits=1, free_calls=2), []
+    fitted = train(data, tmp_path, warned, train__batch_size=3, train__epochs=2)
+    assert memory.batches == [3, 3, 3, 1, 1, 1, 1, 1, 1]
+    assert [one["epoch"] for one in history(fitted)] == [1, 2]
+    assert checkpoint(tmp_path)["global_step"] == 4
+    assert any("after epoch 1" in one for one in warned)
+
+
+def test_no_memory_for_one_image_ends_with_advice(
+    data: YoloData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SmallMemory(monkeypatch, fits=0)
+    with pytest.raises(MemoryError, match=r"data\.short_side.*16-mixed"):
+        train(data, tmp_path, train__batch_size=2)
+
+
+def test_other_errors_are_not_taken_for_short_memory() -> None:
+    assert is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"))
+    assert not is_out_of_memory(RuntimeError("shapes differ")) and not is_out_of_memory(ValueError("out of memory"))
+
+
+@pytest.mark.parametrize(("before", "after"), [((4, 1), (2, 2)), ((6, 2), (3, 4)), ((5, 1), (1, 5)), ((8, 3), (4, 6))])
+def test_a_smaller_batch_makes_as_many_images_a_step(before: tuple[int, int], after: tuple[int, int]) -> None:
+    assert smaller_batch(*before) == after
+    assert before[0] * before[1] == after[0] * after[1]
+
+
+def test_the_same_seed_gives_the_same_losses_and_another_seed_others(data: YoloData, tmp_path: Path) -> None:
+    options = {"train__epochs": 1, "augment__turn_probability": 0.5}
+    losses = [
+        history(train(data, tmp_path / str(number), train__seed=seed, **options))[0]["train_loss"]
+        for number, seed in enumerate((1, 1, 2))
+    ]
+    assert losses[0] == losses[1] != losses[2]
+
+
+@pytest.mark.slow
+def test_a_training_killed_in_mid_epoch_resumes_to_the_same_end(
+    data: YoloData, weld_folder: Path, tmp_path: Path
+) -> None:
+    whole = history(train(data, tmp_path / "whole", train__epochs=3, train__batch_size=1))
+    folder = tmp_path / "killed"
+    folder.mkdir()
+    for name in ("defects_in_welds", "configs"):
+        (folder / name).symlink_to(SOLUTION / name)
+    overrides = [f"{group}.{name}={value}" for group, values in TINY.items() for name, value in values.items()]
+    overrides += [f"data.folder={weld_folder}", "train.epochs=3", "train.batch_size=1", "logging.mlflow=false"]
+    overrides += ["logging.tensorboard=false", "trainer.accelerator=cpu", "export.onnx=false"]
+    # The package's ROOT follows no link: the outputs must go here.
+    start = (
+        "import sys; from pathlib import Path; import defects_in_welds.training.run_training as r; r.ROOT = Path.cwd();"
+    )
+    start += "r.train_from_folder.__defaults__ = (Path.cwd(),); r.main()"
+    command = [sys.executable, "-c", start]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(folder)}
+    last = folder / "checkpoints" / "last.ckpt"
+    with subprocess.Popen([*command, *overrides], cwd=folder, env=environment, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 200
+        while not last.is_file() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, process.stderr.read().decode()
+    assert not (folder / "export").exists(), "it was killed after its end"
+    behind = checkpoint(folder)["epoch"] + 1
+    assert behind < 3
+    done = subprocess.run(
+        [*command, *overrides, f"train.resume={last}"], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    resumed = json.loads((folder / "metrics" / "history.json").read_text())["epochs"]
+    assert [one["epoch"] for one in resumed] == [1, 2, 3]
+    for one, two in zip(whole, resumed, strict=True):
+        assert one["train_loss"] == pytest.approx(two["train_loss"], rel=0.02)
+
+
+def test_early_stopping_ends_a_training_that_no_longer_improves(data: YoloData, tmp_path: Path) -> None:
+    fitted = train(data, tmp_path, train__epochs=6, train__early_stopping_patience=1, train__learning_rate=1e-9)
+    assert [one["epoch"] for one in history(fitted)] == [1, 2]
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_the_running_mean_is_what_is_kept_and_it_resumes(data: YoloData, tmp_path: Path, precision: str) -> None:
+    options = {"train__ema_decay": 0.9, "trainer__precision": precision, "model__anchors": "fitted"}
+    fitted = train(data, tmp_path, **options)
+    stored = checkpoint(tmp_path, "best_model")
+    name = "detector.network.rpn.head.cls_logits.weight"
+    assert not torch.equal(stored["state_dict"][name], stored["current_model_state"][name])
+    detector = WeldDetector.from_weights(fitted.best_path)
+    assert torch.equal(detector.state_dict()[name.removeprefix("detector.")], stored["state_dict"][name])
+    assert len(detector.settings["anchor_shapes"]) == 6
+    cells = detector.network.rpn.anchor_generator.cell_anchors
+    assert torch.allclose(cells[1], cells[0] * 2) and len(cells[0]) == 6
+    again = train(
+        data, tmp_path, train__resume=str(tmp_path / "checkpoints" / "last.ckpt"), **{**options, "train__epochs": 2}
+    )
+    assert [one["epoch"] for one in history(again)] == [1, 2]
+
+
+def test_fitted_anchors_have_the_form_of_the_boxes_whatever_their_size() -> None:
+    sizes = [3, 10, 17, 40, 90, 200]
+    boxes = tuple((0.0, 0.0, 4.0 * side, float(side)) for side in sizes)
+    shapes = fit_anchor_shapes([Sample(Path("a"), (1000, 1000), boxes, (0,) * len(boxes))], 500, 1000)
+    assert shapes is not None and len(shapes) == 6
+    assert [width / height for width, height in shapes] == pytest.approx([4.0] * 6, rel=0.01)
+    areas = [width * height for width, height in shapes]
+    assert areas == sorted(areas) and areas[0] < 16, "the smallest box is below every level: its size is kept"
+    assert fit_anchor_shapes([Sample(Path("a"), (9, 9), (), ())], 500, 1000) is None
+
+
+def test_k_means_finds_the_groups_and_answers_the_same_again() -> None:
+    rng = np.random.default_rng(0)
+    middles = np.array([[0.0, 0], [10, 0], [0, 10]])
+    points = np.concatenate([middle + rng.normal(0, 0.2, (50, 2)) for middle in middles])
+    centres = k_means(points, 3)
+    assert sorted(np.round(centres).tolist()) == sorted(middles.tolist())
+    assert np.array_equal(centres, k_means(points, 3))
+    assert len(k_means(points[:1], 3)) == 3
