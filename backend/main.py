@@ -13,6 +13,7 @@ from backend.api import (
     health_routes,
     item_routes,
     object_routes,
+    pipeline_routes,
     project_data_routes,
     project_routes,
     queue_routes,
@@ -52,6 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         supervision.stop()
         housekeeping.stop()
+        app.state.services.pipelines.close()
         connections.close()
 
     app = FastAPI(title="АРМ Разработчика", lifespan=lifespan)
@@ -61,6 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
     private.include_router(dataset_routes.router)
     private.include_router(item_routes.router)
     private.include_router(project_routes.router)
+    private.include_router(pipeline_routes.router)
     private.include_router(upload_routes.router)
     private.include_router(solution_routes.router)
     private.include_router(run_routes.router)

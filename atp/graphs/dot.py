@@ -14,7 +14,14 @@ _STYLES = {
     "no": "color=black",
     "needs": "color=black",
 }
-_SHAPES = {"if": "diamond", "break": "diamond", "iterator": "ellipse", "service": "note", "stage": "component", "frame": "tab"}
+_SHAPES = {
+    "if": "diamond",
+    "break": "diamond",
+    "iterator": "ellipse",
+    "service": "note",
+    "stage": "component",
+    "frame": "tab",
+}
 
 
 class GraphvizMissingError(RuntimeError):

@@ -34,7 +34,7 @@ class GraphEdge:
 
 @dataclass
 class GraphCluster:
-    """A frame around nodes: an inline stage, a loop, a `with`, an opened stage (then `caller` is the node of the call)."""
+    """A frame around nodes: an inline stage, a loop, a `with`, an opened stage (`caller` is the node of its call)."""
 
     id: str
     label: str

@@ -1,4 +1,4 @@
-"""Pipelines: YAML files (docs/atp.md) among the code of a project, what is wrong with them, their graphs and versions."""
+"""Pipelines: YAML files (docs/atp.md) among the code of a project, what is wrong with them, graphs and versions."""
 
 from datetime import datetime
 from typing import Literal

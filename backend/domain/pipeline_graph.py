@@ -7,7 +7,6 @@ from atp.graphs.dot import dot_from_graph
 from atp.graphs.graph import Graph, GraphCluster, GraphEdge, GraphNode
 
 
-
 def drawn(graph: Graph, toggled: Collection[str], file: str) -> str:
     """The dot text. Frames of called stages are closed and the others open, but for those that are `toggled`.
 
@@ -50,7 +49,9 @@ def _outermost_closed(
 
 
 def _stand_in(frame: GraphCluster) -> GraphNode:
-    return GraphNode(f"frame_{frame.id}", "frame", f"▸ {frame.label}", cluster=frame.parent, details={"frame": frame.id})
+    return GraphNode(
+        f"frame_{frame.id}", "frame", f"▸ {frame.label}", cluster=frame.parent, details={"frame": frame.id}
+    )
 
 
 def _closed_call(caller: GraphNode, frame: GraphCluster) -> GraphNode:
