@@ -5,8 +5,9 @@ export { yaml } from "@codemirror/lang-yaml";
 export { bracketMatching, foldGutter, foldKeymap, HighlightStyle, indentUnit, syntaxHighlighting } from "@codemirror/language";
 export { lintGutter, lintKeymap, setDiagnostics } from "@codemirror/lint";
 export { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
-export { Compartment, EditorState, StateEffect, StateField } from "@codemirror/state";
+export { EditorState } from "@codemirror/state";
 export {
   Decoration, drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, keymap, lineNumbers,
+  MatchDecorator, ViewPlugin,
 } from "@codemirror/view";
 export { tags } from "@lezer/highlight";
