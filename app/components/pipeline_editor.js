@@ -6,8 +6,9 @@ const POLL_MS = 1_000;
 const instances = new WeakMap();
 let editorParts;
 
+// this module itself comes from a blob, so addresses must be whole
 function loadParts() {
-  editorParts ??= import("/vendor/codemirror.js").catch((error) => {
+  editorParts ??= import(new URL("/vendor/codemirror.js", location.origin).href).catch((error) => {
     editorParts = undefined; // the next attempt starts afresh
     throw error;
   });

@@ -1,5 +1,6 @@
 """The YAML editor of pipelines: CodeMirror 6 in a component, served from our own /vendor (docs/decisions/0041)."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,7 @@ def show(
         "checked": text,
         "problems": [problem.model_dump() for problem in problems],
         "jump": jump,
-        "poll": is_waiting,
+        "poll": time.time() if is_waiting else 0,  # another value each time: equal data do not reach the browser
         "labels": {"editor": t("pipelines.editor"), "failed": t("pipelines.editor_failed")},
     }
     nothing = lambda: None  # noqa: E731 - a name for what the component wants to call

@@ -7,7 +7,7 @@ const instances = new WeakMap();
 let graphviz;
 
 function loadGraphviz() {
-  graphviz ??= import("/vendor/viz.js").then(
+  graphviz ??= import(new URL("/vendor/viz.js", location.origin).href).then(
     (viz) => viz.instance(),
   ).catch((error) => {
     graphviz = undefined; // the next attempt starts afresh

@@ -65,6 +65,7 @@ def _edges(edges: list[GraphEdge], place: Mapping[str, str]) -> list[GraphEdge]:
     for edge in edges:
         moved = replace(edge, source=place[edge.source], target=place[edge.target])
         is_inside = moved.source == moved.target and edge.source != edge.target
+        label = "" if moved.kind == "loop" else moved.label
         if not is_inside:
-            kept.setdefault((moved.source, moved.target, moved.kind, moved.label), moved)
+            kept.setdefault((moved.source, moved.target, moved.kind, label), moved)
     return list(kept.values())
