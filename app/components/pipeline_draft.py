@@ -2,8 +2,10 @@
 
 import io
 from dataclasses import dataclass
+from typing import NoReturn
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from app import session_keys
 from app.api_client import api
@@ -46,6 +48,14 @@ class Draft:
         self.saved = self.text
         self.base = next(file.sha256 for file in changed.code.files if file.path == self.path)
         return changed
+
+
+def draw_again() -> NoReturn:
+    """Run the workbench once more: alone where that is what runs now, with the whole page otherwise."""
+    try:
+        st.rerun(scope="fragment")
+    except StreamlitAPIException:
+        st.rerun()
 
 
 def current(project_id: str, file: PipelineFile) -> Draft:

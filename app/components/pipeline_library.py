@@ -7,7 +7,7 @@ import streamlit as st
 
 from app.api_client import api
 from app.components import error_box
-from app.components.pipeline_draft import Draft
+from app.components.pipeline_draft import Draft, draw_again
 from app.format import moment, plain
 from app.i18n import t
 from app.query import remember
@@ -98,7 +98,7 @@ def show_versions(draft: Draft, file: PipelineFile) -> None:
             )
         if is_pressed:
             client.keep_pipeline_version(draft.project_id, PipelineVersionCreate(path=draft.path, note=note))
-            st.rerun(scope="fragment")
+            draw_again()
         st.caption(t("pipelines.keep_first_save" if draft.is_dirty else "pipelines.versions_what"))
         for version in versions:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -107,4 +107,4 @@ def show_versions(draft: Draft, file: PipelineFile) -> None:
                 st.space("stretch")
                 if st.button(t("pipelines.restore"), key=f"pipeline_restore_{version.number}", type="tertiary"):
                     draft.replace(client.object_bytes(version.sha256).decode("utf-8", errors="replace"))
-                    st.rerun(scope="fragment")
+                    draw_again()

@@ -7,7 +7,7 @@ import streamlit as st
 from app import session_keys
 from app.api_client import api
 from app.components import error_box, pipeline_editor, pipeline_graph, pipeline_library
-from app.components.pipeline_draft import EDITOR, Draft, current
+from app.components.pipeline_draft import EDITOR, Draft, current, draw_again
 from app.format import plain
 from app.i18n import count, language, render, render_hint, t
 from backend.contracts.pipelines import (
@@ -42,7 +42,7 @@ def _draw(project_id: str, file: PipelineFile, failure: PipelineProblem | None, 
         if asked.help_reference is not None:
             st.session_state[_key(draft, "reference")] = asked.help_reference
             st.session_state["pipeline_tabs"] = t("pipelines.tab.help")
-            st.rerun(scope="fragment")
+            draw_again()
         with right:
             _show_views(draft, report, file)
 
@@ -73,11 +73,15 @@ def _toolbar(draft: Draft, file: PipelineFile) -> PipelineLevel:
                 help=t(f"pipelines.check.{level}_help"),
             ):
                 st.session_state[key] = (text_hash, level)
-        if draft.is_dirty and st.button(
-            t("pipelines.revert"), key="pipeline_revert", icon=":material/undo:", type="tertiary"
+        if st.button(
+            t("pipelines.revert"),
+            key="pipeline_revert",
+            icon=":material/undo:",
+            type="tertiary",
+            disabled=not draft.is_dirty,
         ):
             draft.replace(draft.saved)
-            st.rerun(scope="fragment")
+            draw_again()
     if draft.is_dirty and draft.base != file.sha256:
         st.warning(t("pipelines.changed_elsewhere"), icon=":material/sync_problem:")
     checked = st.session_state.get(key)
@@ -140,13 +144,16 @@ def _show_views(draft: Draft, report: PipelineReport, file: PipelineFile) -> Non
 
 def _show_graph(draft: Draft, report: PipelineReport, kind: str) -> None:
     stage = ""
-    if kind == "exec" and len(report.stages) > 1:
-        main = report.stages.index(report.main_stage) if report.main_stage in report.stages else 0
+    # a file that can not be read has no stages; its last graph stays, under its last stage
+    known = st.session_state.setdefault(_key(draft, "stages"), ((), ""))
+    stages, main = (report.stages, report.main_stage) if report.stages else known
+    st.session_state[_key(draft, "stages")] = (stages, main)
+    if kind == "exec" and len(stages) > 1:
         stage = st.segmented_control(
             t("pipelines.stage"),
-            report.stages,
-            default=report.stages[main],
-            key=f"{_key(draft, 'stage')}_{'_'.join(report.stages)}",
+            stages,
+            default=main if main in stages else stages[0],
+            key=f"{_key(draft, 'stage')}_{'_'.join(stages)}",
             required=True,
             label_visibility="collapsed",
         )
@@ -188,7 +195,7 @@ def _show_help(draft: Draft) -> None:
         if waits:
             st.caption(f":material/hourglass_top: {t('pipelines.help_waiting')}")
             if not was_waiting:
-                st.rerun(scope="fragment")  # the editor, drawn before this, asks again from now on
+                draw_again()  # the editor, drawn before this, asks again from now on
         elif page.state == "failed" and page.fault is not None:
             st.info(plain(render(page.fault)), icon=":material/help:")
         else:

@@ -30,7 +30,8 @@ class GraphvizMissingError(RuntimeError):
 
 def dot_from_graph(graph: Graph, frame_links: bool = False) -> str:
     """The graph in the dot language. A node carries its line as `URL="#line-N"`, a frame `#frame-ID` if asked to."""
-    lines = [f"digraph {_quoted(graph.name)} {{", '  rankdir=TB; node [shape=box, fontname="Arial"];']
+    direction = "LR" if graph.kind == "init" else "TB"
+    lines = [f"digraph {_quoted(graph.name)} {{", f'  rankdir={direction}; node [shape=box, fontname="Arial"];']
     lines += ['  edge [fontname="Arial", fontsize=10]; graph [fontname="Arial"];']
     lines += _cluster_lines(graph, "", "  ", frame_links)
     lines += [_edge_line(edge) for edge in graph.edges]

@@ -27,17 +27,18 @@ class PipelineVersionStore:
 
     def add(self, version: PipelineVersion) -> PipelineVersion:
         """Keep it under the next number, whatever number it has."""
-        for attempt in range(ATTEMPTS):
+        attempt = 0
+        while True:
             newest = next(iter(self.versions(version.project_id, version.path)), None)
             numbered = version.model_copy(update={"number": (newest.number if newest else 0) + 1})
             try:
                 self._versions.insert_one(numbered.model_dump())
             except DuplicateKeyError:
-                if attempt == ATTEMPTS - 1:
+                attempt += 1
+                if attempt == ATTEMPTS:
                     raise
             else:
                 return numbered
-        raise AssertionError("unreachable")
 
     def remove_project(self, project_id: str) -> list[str]:
         """Forget all versions of a project; the answer is the hashes that they named."""
