@@ -18,7 +18,7 @@ EDITOR = "pipeline_editor"
 
 @dataclass
 class Draft:
-    """`base` is the hash of the file with the text `saved`; `generation` counts texts that the editor must take over."""
+    """`base`: hash of the file with the text `saved`. `generation` counts texts that the editor must take over."""
 
     project_id: str
     path: str

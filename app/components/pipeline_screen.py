@@ -53,6 +53,7 @@ def show() -> None:
         runs = [run for run in client.runs(project.id, "train", RUNS_LISTED) if run.entry_file == file.path]
         asked = query_id("run")
         run = next((one for one in runs if one.id == asked), next(iter(runs), None))
+        run = client.run(run.id) if run is not None else None  # lists leave the error output out
         failure = failure_of(run, file.path)
         pipeline_workbench.show(project.id, file, failure, run.id if run else "")
         _show_launch(project, file, run)
