@@ -66,7 +66,9 @@ def current(project_id: str, file: PipelineFile) -> Draft:
         typed = pipeline_editor.typed_text(draft.doc, EDITOR)
         draft.text = draft.text if typed is None else typed
     if draft is None or (draft.base != file.sha256 and not draft.is_dirty):
-        text = api().code_file(project_id, file.path).text
+        # the whole object, not the shortened view of a code file; the editor knows one kind of line end
+        text = api().object_bytes(file.sha256).decode("utf-8", errors="replace")
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
         generation = 0 if draft is None else draft.generation + 1
         draft = Draft(project_id, file.path, file.sha256, text, text, generation)
         drafts[project_id, file.path] = draft

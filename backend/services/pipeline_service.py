@@ -100,7 +100,7 @@ class PipelineService:
         if answer is None:
             return known.model_copy(update={"state": "failed" if fault else "waiting", "fault": fault})
         try:
-            problems = _PROBLEMS.validate_json(answer.stdout)
+            problems = _PROBLEMS.validate_json(_last_list(answer.stdout))
         except ValidationError:
             return known.model_copy(update={"state": "failed", "fault": _fault(answer)})
         return known.model_copy(update={"problems": problems})
@@ -262,6 +262,11 @@ def _located(problems: list[FileProblem], path: str) -> list[Problem]:
         )
         for problem in problems
     ]
+
+
+def _last_list(stdout: str) -> str:
+    """The answer of `atp`; before it stands what the project's modules print while they are imported."""
+    return stdout[stdout.rfind("\n[") + 1 :]
 
 
 def _fault(answer: AtpAnswer) -> Reason:

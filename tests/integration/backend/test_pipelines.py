@@ -23,7 +23,8 @@ GOOD = (
     .replace('"#lib.double": ', '"#lib.Parts": {n: 1}')
     .replace("@again", "@parts.add")
 )
-LIB = """class Parts:
+LIB = """print("a module that talks")
+class Parts:
     def __init__(self, n: int) -> None:
         pass
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from app.components import pipeline_draft, pipeline_screen
-from backend.contracts.base import ErrorReply, Reason
+from backend.contracts.base import Reason
 from backend.contracts.parameters import Parameter
 from backend.contracts.pipelines import (
     PipelineFile,
@@ -13,11 +13,10 @@ from backend.contracts.pipelines import (
     PipelineReport,
     PipelineVersion,
 )
-from backend.contracts.projects import Code, CodeFile, FileText
+from backend.contracts.projects import Code, CodeFile
 from tests.unit.app import contract_objects
 from tests.unit.app.ui_fixtures import shown_text
 
-SHA = "f0" * 32
 START = "launch_train.yaml_p1_start"
 TEXT = "atp: 1\nmain:\n  process: []\n"
 ERROR = PipelineProblem(
@@ -34,10 +33,10 @@ train.yaml:3:5: ValueError: boom
 
 @pytest.fixture
 def pipeline(world):
-    file = CodeFile(path="train.yaml", size_bytes=30, sha256=SHA)
+    sha256 = world.put_object(TEXT.replace("\n", "\r\n").encode(), "text/plain")
+    file = CodeFile(path="train.yaml", size_bytes=30, sha256=sha256)
     world.projects["p1"] = contract_objects.project(code=Code(sha256="c0" * 32, files=(file,)))
-    world.pipelines["p1"].append(PipelineFile(path="train.yaml", size_bytes=30, sha256=SHA))
-    world.code["p1", "train.yaml"] = FileText(path="train.yaml", text=TEXT)
+    world.pipelines["p1"].append(PipelineFile(path="train.yaml", size_bytes=30, sha256=sha256))
     epochs = Parameter(group="params", name="epochs", type="int", default=3, minimum=1, maximum=9)
     world.pipeline_answers = {
         "check": PipelineReport(
@@ -81,8 +80,7 @@ def test_a_backend_that_is_away_is_a_box(silent_backend, open_page):
 
 
 def test_a_refusal_is_a_box(pipeline, open_page):
-    reply = ErrorReply(code="file_not_found", params={"path": "train.yaml"}, message="gone")
-    pipeline.failures["GET", "/projects/p1/code/train.yaml"] = (404, reply)
+    pipeline.objects.clear()
     page = open_page("pipelines", project="p1")
     assert not page.exception
     assert page.error
