@@ -21,12 +21,16 @@ def put_cursor(page: Page, line: int, column: int) -> None:
     page.evaluate(GO_TO, [line, column])
 
 
-def press_run(page: Page) -> None:
+def press_run(page: Page, workstation: Workstation) -> str:
+    """The new run's id."""
+    known = len(workstation.api.runs(kind="train"))
     start = page.locator("[class*=st-key-launch_][class*=_start] button").first
     if not start.is_visible():
         page.locator("[class*=st-key-new_run_] summary").first.click()
+        page.wait_for_timeout(1000)  # the form slides open; a press on the way would miss the button
     start.click()
-    settle(page)
+    expect(page.get_by_role("heading", name=f"Training {known + 1} ")).to_be_visible(timeout=PATIENCE_MS)
+    return workstation.api.runs(kind="train")[0].id
 
 
 def test_an_example_is_mended_run_and_led_back_to_the_line_of_its_failure(
@@ -47,9 +51,9 @@ def test_an_example_is_mended_run_and_led_back_to_the_line_of_its_failure(
     expect(page.locator(PROBLEM)).to_have_count(0, timeout=PATIENCE_MS)
     settle(page)
 
-    press_run(page)
+    run_id = press_run(page, workstation)
     expect(page.locator(".js-plotly-plot .scatterlayer .trace").first).to_be_attached(timeout=PATIENCE_MS)
-    run = workstation.api.runs(kind="train")[0]
+    run = workstation.api.run(run_id)
     assert run.entry_file == "classifier.yaml"
     expect(page.get_by_text("finished", exact=False).first).to_be_visible(timeout=PATIENCE_MS)
     assert {artifact.path for artifact in workstation.api.artifacts(run.id)} >= {"out/last.pt"}
@@ -85,9 +89,9 @@ def a_failure_at_run_time_leads_to_its_line(page: Page, workstation: Workstation
     page.keyboard.press("ArrowLeft")
     page.keyboard.type(".unknown_name")
     settle(page)
-    press_run(page)
+    run_id = press_run(page, workstation)
     expect(page.get_by_text("The run failed at line 27", exact=False).first).to_be_visible(timeout=PATIENCE_MS)
     settle(page)
     expect(page.locator(".cm-activeLineGutter").first).to_have_text("27")
     expect(page.locator(PROBLEM).first).to_contain_text("27:")
-    assert workstation.api.runs(kind="train")[0].state == "failed"
+    assert workstation.api.run(run_id).state == "failed"
