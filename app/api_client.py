@@ -26,6 +26,17 @@ from backend.contracts.datasets import (
     MarkupUpdate,
     NearDuplicates,
 )
+from backend.contracts.pipelines import (
+    PipelineCheck,
+    PipelineFile,
+    PipelineGraph,
+    PipelineGraphCreate,
+    PipelineHelp,
+    PipelineHelpCreate,
+    PipelineReport,
+    PipelineVersion,
+    PipelineVersionCreate,
+)
 from backend.contracts.projects import FileText, Project, ProjectCreate, ProjectUpdate, Solution, SolutionCreate
 from backend.contracts.runs import (
     Artifact,
@@ -205,6 +216,42 @@ class Api:
     def code_file(self, project_id: str, path: str) -> FileText:
         """A code file as text."""
         return self._json("GET", f"/projects/{_part(project_id)}/code/{_path(path)}", FileText)
+
+    # --- pipelines ---
+
+    def pipelines(self, project_id: str) -> list[PipelineFile]:
+        """Pipeline files of a project, by path."""
+        return self._json("GET", f"/projects/{_part(project_id)}/pipelines", list[PipelineFile])
+
+    def import_pipeline(self, project_id: str, path: str, content: BinaryIO) -> Project:
+        """Add a pipeline file; refused unless it can be read as one."""
+        address = f"/projects/{_part(project_id)}/pipelines"
+        return self._upload("PUT", address, content, Project, params={"path": path})
+
+    def open_pipeline_examples(self, body: ProjectCreate) -> Project:
+        """A new project with the pipelines that are shipped."""
+        return self._json("POST", "/pipelines/examples", Project, body=body)
+
+    def check_pipeline(self, project_id: str, body: PipelineCheck) -> PipelineReport:
+        """What is wrong with a text; `waiting`: ask again."""
+        return self._json("POST", f"/projects/{_part(project_id)}/pipelines/check", PipelineReport, body=body)
+
+    def pipeline_graph(self, project_id: str, body: PipelineGraphCreate) -> PipelineGraph:
+        """A graph of a text."""
+        return self._json("POST", f"/projects/{_part(project_id)}/pipelines/graph", PipelineGraph, body=body)
+
+    def pipeline_help(self, project_id: str, body: PipelineHelpCreate) -> PipelineHelp:
+        """The help page of a reference; `waiting`: ask again."""
+        return self._json("POST", f"/projects/{_part(project_id)}/pipelines/help", PipelineHelp, body=body)
+
+    def pipeline_versions(self, project_id: str, path: str) -> list[PipelineVersion]:
+        """Kept versions of a file, the newest first."""
+        address = f"/projects/{_part(project_id)}/pipelines/versions"
+        return self._json("GET", address, list[PipelineVersion], params={"path": path})
+
+    def keep_pipeline_version(self, project_id: str, body: PipelineVersionCreate) -> PipelineVersion:
+        """Keep the saved state of a file."""
+        return self._json("POST", f"/projects/{_part(project_id)}/pipelines/versions", PipelineVersion, body=body)
 
     # --- runs ---
 

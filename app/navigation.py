@@ -19,7 +19,11 @@ GROUPS: dict[str, tuple[tuple[str, str], ...]] = {
         ("queue", ":material/low_priority:"),
     ),
     "data": (("datasets", ":material/photo_library:"), ("annotate", ":material/select_all:")),
-    "code": (("projects", ":material/folder_code:"), ("solutions", ":material/inventory_2:")),
+    "code": (
+        ("projects", ":material/folder_code:"),
+        ("pipelines", ":material/account_tree:"),
+        ("solutions", ":material/inventory_2:"),
+    ),
 }
 ICONS = {name: icon for group in GROUPS.values() for name, icon in group}
 

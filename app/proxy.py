@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -28,6 +29,8 @@ _SHOWN_IN_PLACE = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif
 _SAFE_HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
 # a name is a hash of the content, so an answer never grows old
 _IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
+VENDOR = Path(__file__).parent / "vendor"
+VENDORED = ("codemirror.js", "viz.js")
 _MAX_WIDTH = 8192
 _MAX_POINTS = 20_000
 _HEALTH_KEPT_S = 1.0
@@ -64,6 +67,7 @@ class Proxy:
             Route("/download/runs/{run_id}/{stream}.log", self.log),
             Route("/download/{sha256}/{filename}", self.download),
             Route("/vendor/plotly.min.js", self.plotly),
+            *(Route(f"/vendor/{name}", self.vendored) for name in VENDORED),
             *UploadProxy(self._client).routes(),
         ]
 
@@ -141,6 +145,11 @@ class Proxy:
     async def plotly(self, _request: Request) -> Response:
         """Plotly's script out of the Python package, so that it exists once and matches the server side."""
         script = str(files("plotly") / "package_data" / "plotly.min.js")
+        return FileResponse(script, media_type="text/javascript", headers={"Cache-Control": "public, max-age=86400"})
+
+    async def vendored(self, request: Request) -> Response:
+        """A script that lies in app/vendor; only the names above have a route."""
+        script = VENDOR / request.url.path.rpartition("/")[2]
         return FileResponse(script, media_type="text/javascript", headers={"Cache-Control": "public, max-age=86400"})
 
     async def _fetch(self, path: str, params: Mapping[str, str] | httpx.QueryParams, **options: Any) -> httpx.Response:

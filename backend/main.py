@@ -14,6 +14,7 @@ from backend.api import (
     item_routes,
     near_duplicate_routes,
     object_routes,
+    pipeline_routes,
     project_data_routes,
     project_routes,
     queue_routes,
@@ -53,6 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         supervision.stop()
         housekeeping.stop()
+        app.state.services.pipelines.close()
         connections.close()
 
     app = FastAPI(title="АРМ Разработчика", lifespan=lifespan)
@@ -63,6 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
     private.include_router(near_duplicate_routes.router)
     private.include_router(item_routes.router)
     private.include_router(project_routes.router)
+    private.include_router(pipeline_routes.router)
     private.include_router(upload_routes.router)
     private.include_router(solution_routes.router)
     private.include_router(run_routes.router)

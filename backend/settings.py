@@ -59,6 +59,11 @@ class Settings(BaseSettings):
         default=3600, ge=0, description="a stored file that nothing names stays so long after its last upload, s"
     )
 
+    pipeline_check_s: float = Field(
+        default=120, gt=0, description="a check of a pipeline that imports torch and the project's code ends after, s"
+    )
+    pipeline_check_memory_mb: int = Field(default=6144, ge=256, description="memory that such a check may use, MB")
+
     worker_name: str | None = Field(
         default=None, pattern=r"^[A-Za-z0-9._-]{1,64}$", description="name of a worker; the machine's where not given"
     )

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from backend.domain.archive_rules import ArchiveLimits
 from backend.domain.code_tree import MAX_FILES
 from backend.domain.errors import UnavailableError
 from backend.domain.key_rules import MAX_TTL_S
+from backend.runs.atp_process import AtpProcess
+from backend.runs.launchers.choice import choose_isolation, etc_dir, launcher
+from backend.runs.launchers.local import LocalLauncher
 from backend.services.agent_service import AgentService
 from backend.services.code_import import CodeImporter
 from backend.services.dataset_import import DatasetImporter, ImportSettings
@@ -29,6 +33,10 @@ from backend.services.housekeeping import Housekeeping
 from backend.services.near_duplicates import NearDuplicateFinder
 from backend.services.object_sweep import ObjectSweep
 from backend.services.own_messages import OwnMessages
+from backend.services.pipeline_folders import PipelineFolders
+from backend.services.pipeline_jobs import PipelineJobs
+from backend.services.pipeline_service import PipelineService
+from backend.services.pipeline_versions import PipelineVersions
 from backend.services.point_sealing import PointSealing
 from backend.services.project_documents import ProjectDocuments
 from backend.services.project_files import ProjectFiles
@@ -59,6 +67,7 @@ from backend.stores.mongo.deleted_run_store import DeletedRunStore
 from backend.stores.mongo.indexes import ensure_indexes
 from backend.stores.mongo.item_store import ItemStore
 from backend.stores.mongo.object_use_store import ObjectUseStore
+from backend.stores.mongo.pipeline_version_store import PipelineVersionStore
 from backend.stores.mongo.project_document_store import ProjectDocumentStore
 from backend.stores.mongo.project_file_store import ProjectFileStore
 from backend.stores.mongo.project_store import ProjectStore
@@ -181,6 +190,8 @@ class Services:
     datasets: DatasetService
     regrouping: DatasetRegrouping
     projects: ProjectService
+    pipelines: PipelineService
+    pipeline_versions: PipelineVersions
     solutions: SolutionService
     thumbnails: Thumbnails
     run: RunServices
@@ -209,18 +220,26 @@ def build_services(connections: Connections, settings: Settings) -> Services:
     scratch_dir = settings.home_dir / "scratch"
     run_store = RunStore(connections.database)
     project_data = _project_data(connections, settings)
-    projects = _project_service(connections, settings, run_store, project_data.remove_project)
     housekeeping, uses = Housekeeping(), ObjectUseStore(connections.database)
 
     def release(hashes: Iterable[str]) -> None:
         uses.release(hashes)
         housekeeping.wake()
 
+    def remove_data(project_id: str) -> None:
+        project_data.remove_project(project_id)
+        pipeline_versions.remove_project(project_id)
+
+    projects = _project_service(connections, settings, run_store, remove_data)
+    pipelines = _pipeline_service(connections, settings, projects)
+    pipeline_versions = PipelineVersions(PipelineVersionStore(connections.database), projects, release, utc_now)
     datasets, regrouping = _dataset_services(connections, settings, scratch_dir, run_store, release)
     return Services(
         datasets=datasets,
         regrouping=regrouping,
         projects=projects,
+        pipelines=pipelines,
+        pipeline_versions=pipeline_versions,
         solutions=SolutionService(
             SolutionStore(connections.database),
             projects,
@@ -231,7 +250,7 @@ def build_services(connections: Connections, settings: Settings) -> Services:
             utc_now,
         ),
         thumbnails=Thumbnails(connections.objects, settings.home_dir / "cache" / "thumbnails"),
-        run=_run_services(connections, settings, run_store, projects, datasets, uses, housekeeping.wake),
+        run=_run_services(connections, settings, run_store, (projects, pipelines), datasets, uses, housekeeping.wake),
         project_data=project_data,
         housekeeping=housekeeping,
         object_sweep=ObjectSweep(uses, connections.objects, settings.object_grace_s),
@@ -307,11 +326,31 @@ def _project_service(
     )
 
 
+def _pipeline_service(connections: Connections, settings: Settings, projects: ProjectService) -> PipelineService:
+    home = settings.home_dir
+
+    @cache
+    def isolating_launcher() -> LocalLauncher:  # tried when it is first needed: an empty sandbox takes a while
+        return launcher(choose_isolation(settings.isolation, home)[0], home)
+
+    process = AtpProcess(
+        isolating_launcher,
+        etc_dir(home),
+        settings.home_dir / "scratch",
+        settings.pipeline_check_s,
+        settings.pipeline_check_memory_mb,
+    )
+    folders = PipelineFolders(connections.objects, home / "cache" / "pipelines")
+    return PipelineService(
+        projects, connections.objects, folders, process, PipelineJobs(), connections.objects.scratch_file
+    )
+
+
 def _run_services(
     connections: Connections,
     settings: Settings,
     runs: RunStore,
-    projects: ProjectService,
+    code: tuple[ProjectService, PipelineService],
     datasets: DatasetService,
     uses: ObjectUseStore,
     wake: Callable[[], None],
@@ -323,7 +362,8 @@ def _run_services(
     deleted = DeletedRunStore(database)
     workers = WorkerService(runs, WorkerStore(database), deleted, wake_ups, utc_now)
     queue = RunQueueService(runs, workers.workers)
-    checker = RunInputChecker(projects, datasets, runs, artifacts, workers.devices, settings.allow_network)
+    projects, pipelines = code
+    checker = RunInputChecker(projects, datasets, runs, artifacts, workers.devices, pipelines, settings.allow_network)
     run_service = RunService(
         runs, RunList(database, cursors.message_counts), cursors, checker, wake_ups, queue.waits_for, new_id, utc_now
     )

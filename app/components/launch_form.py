@@ -8,6 +8,7 @@ from app.components import launch_options, parameter_form, picker, sample_picker
 from app.i18n import language, t
 from app.query import query_id
 from backend.contracts.datasets import Split
+from backend.contracts.parameters import Parameter
 from backend.contracts.projects import Project
 from backend.contracts.runs import FINAL_STATES, Run, RunCreate, RunKind
 
@@ -15,14 +16,19 @@ NO_RUN = ""
 _ROLES: dict[RunKind, tuple[Split, ...]] = {"train": ("train", "val", "test"), "test": ("test",)}
 
 
-def show(kind: RunKind, project: Project) -> RunCreate | None:
-    """Draw the form; the request when Start was pressed, else None. Calls the API: use inside error_box.guard."""
-    entry_file = project.train_file if kind == "train" else project.test_file
+def show(
+    kind: RunKind, project: Project, pipeline: str = "", pipeline_parameters: tuple[Parameter, ...] = ()
+) -> RunCreate | None:
+    """Draw the form; the request when Start was pressed, else None. Calls the API: use inside error_box.guard.
+
+    With the path of a `pipeline` that file is run, with its own parameters, instead of the project's launch file.
+    """
+    entry_file = pipeline or (project.train_file if kind == "train" else project.test_file)
     if not entry_file:
         st.info(t(f"launch.no_file.{kind}"), icon=":material/draft:")
         navigation.link("projects", t("launch.open_project"), project=project.id)
         return None
-    key = f"launch_{kind}_{project.id}"
+    key = f"launch_{pipeline or kind}_{project.id}"
     client = api()
     fields: dict[str, object] = {}
     preferred = None
@@ -40,7 +46,9 @@ def show(kind: RunKind, project: Project) -> RunCreate | None:
     with columns[2]:
         fields["device"] = _device(client, project, key)
     with columns[3]:
-        fields["arguments"] = st.text_input(t("launch.arguments"), value=project.arguments, key=f"{key}_arguments")
+        own = "" if pipeline else project.arguments  # those of a script mean nothing to a pipeline
+        help_text = t("pipelines.arguments_help") if pipeline else None
+        fields["arguments"] = st.text_input(t("launch.arguments"), value=own, key=f"{key}_arguments", help=help_text)
     if dataset is not None:
         sample_picker.show_contents(dataset)
     with st.expander(t("launch.more"), key=f"{key}_more"):
@@ -54,11 +62,19 @@ def show(kind: RunKind, project: Project) -> RunCreate | None:
                 help=t("launch.from_own_weights_help"),
             )
         fields.update(launch_options.show(client.workers(), key))
-    parameters = project.parameters.train if kind == "train" else project.parameters.test
+    declared = project.parameters.train if kind == "train" else project.parameters.test
+    parameters = pipeline_parameters if pipeline else declared
     fields["params"] = parameter_form.show(parameters, key)
     if not parameters:
-        st.caption(t("launch.no_parameters"))
-    is_pressed = st.button(t(f"launch.start.{kind}"), key=f"{key}_start", type="primary", icon=":material/play_arrow:")
+        st.caption(t("pipelines.no_parameters" if pipeline else "launch.no_parameters"))
+    if pipeline:
+        fields["pipeline"] = pipeline
+    is_pressed = st.button(
+        t("pipelines.run" if pipeline else f"launch.start.{kind}"),
+        key=f"{key}_start",
+        type="primary",
+        icon=":material/play_arrow:",
+    )
     return RunCreate(project_id=project.id, kind=kind, **fields) if is_pressed else None
 
 

@@ -14,29 +14,38 @@ _STYLES = {
     "no": "color=black",
     "needs": "color=black",
 }
-_SHAPES = {"if": "diamond", "break": "diamond", "iterator": "ellipse", "service": "note", "stage": "component"}
+_SHAPES = {
+    "if": "diamond",
+    "break": "diamond",
+    "iterator": "ellipse",
+    "service": "note",
+    "stage": "component",
+    "frame": "tab",
+}
 
 
 class GraphvizMissingError(RuntimeError):
     """The program `dot` is not installed or failed."""
 
 
-def dot_from_graph(graph: Graph) -> str:
-    """The graph in the dot language. A node carries its line as `URL="#line-N"`."""
-    lines = [f"digraph {_quoted(graph.name)} {{", '  rankdir=TB; node [shape=box, fontname="sans-serif"];']
-    lines += ['  edge [fontname="sans-serif", fontsize=10]; graph [fontname="sans-serif"];']
-    lines += _cluster_lines(graph, "", "  ")
+def dot_from_graph(graph: Graph, frame_links: bool = False) -> str:
+    """The graph in the dot language. A node carries its line as `URL="#line-N"`, a frame `#frame-ID` if asked to."""
+    direction = "LR" if graph.kind == "init" else "TB"
+    lines = [f"digraph {_quoted(graph.name)} {{", f'  rankdir={direction}; node [shape=box, fontname="Arial"];']
+    lines += ['  edge [fontname="Arial", fontsize=10]; graph [fontname="Arial"];']
+    lines += _cluster_lines(graph, "", "  ", frame_links)
     lines += [_edge_line(edge) for edge in graph.edges]
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def _cluster_lines(graph: Graph, parent: str, indent: str) -> list[str]:
+def _cluster_lines(graph: Graph, parent: str, indent: str, frame_links: bool) -> list[str]:
     lines = [indent + _node_line(node) for node in graph.nodes if node.cluster == parent]
     for cluster in graph.clusters:
         if cluster.parent == parent:
             lines.append(f"{indent}subgraph {_quoted('cluster_' + cluster.id)} {{")
-            lines.append(f"{indent}  label={_quoted(cluster.label)};")
-            lines += _cluster_lines(graph, cluster.id, indent + "  ")
+            link = f" URL={_quoted('#frame-' + cluster.id)};" if frame_links else ""
+            lines.append(f"{indent}  label={_quoted(cluster.label)};{link}")
+            lines += _cluster_lines(graph, cluster.id, indent + "  ", frame_links)
             lines.append(f"{indent}}}")
     return lines
 
@@ -48,8 +57,16 @@ def _node_line(node: GraphNode) -> str:
     if node.outputs:
         parts.append("output: " + ", ".join(node.outputs))
     shape = _SHAPES.get(node.kind, "box")
-    link = f', URL="#line-{node.line}", id={_quoted(node.id)}' if node.line else f", id={_quoted(node.id)}"
+    link = f", URL={_quoted(_link(node))}" if _link(node) else ""
+    link += f", id={_quoted(node.id)}"
     return f"{_quoted(node.id)} [label={_quoted(chr(10).join(parts))}, shape={shape}{link}];"
+
+
+def _link(node: GraphNode) -> str:
+    """Where a click leads: the line, the closed frame that the node stands for, or both."""
+    parts = [f"line-{node.line}"] if node.line else []
+    parts += [f"frame-{node.details['frame']}"] if "frame" in node.details else []
+    return "#" + "/".join(parts) if parts else ""
 
 
 def _edge_line(edge: GraphEdge) -> str:

@@ -10,10 +10,15 @@ from atp.model.values import Call, Reference, Value, references_in
 
 PATH_LABEL = "calculation path"
 STOPPER = "debug stopper"
+NODES_MAX = 3000
+
+
+class GraphTooLargeError(ValueError):
+    """So many stages are opened that nobody could read the graph."""
 
 
 def execution_graph(instance: Instance, stage: str, depth: int = 0) -> Graph:
-    """The graph of a stage. `depth` opens that many levels of the stages that it calls."""
+    """The graph of a stage. `depth` opens that many levels of the stages that it calls. Raises GraphTooLargeError."""
     drawer = _Drawer(instance, Graph("exec", stage), depth)
     drawer.stopper()
     drawer.block(instance.model.stages[stage].block)
@@ -104,10 +109,10 @@ class _Drawer:
         outputs = [item.name for item in step.output.items] if step.output else []
         stage, owner = self._called_stage(call.reference)
         kind = "stage" if stage else "call"
-        self._add(kind, step.label, step.place, _artefacts(references), outputs)
+        node = self._add(kind, step.label, step.place, _artefacts(references), outputs)
         if stage and owner and self.depth > 0:
             inner = _Drawer(owner, self.graph, self.depth - 1, self.cluster, self.tails)
-            inner._open(step.label)
+            inner._open(step.label, caller=node)
             inner.block(stage.block)
             self.tails = inner.tails
 
@@ -143,6 +148,8 @@ class _Drawer:
         outputs: list[str],
         details: dict[str, object] | None = None,
     ) -> str:
+        if len(self.graph.nodes) >= NODES_MAX:
+            raise GraphTooLargeError(f"the graph has over {NODES_MAX} nodes; open fewer stages")
         node = GraphNode(f"n{len(self.graph.nodes)}", kind, label, cluster=self.cluster, inputs=inputs, outputs=outputs)
         node.details = details or {}
         if place:
@@ -159,8 +166,8 @@ class _Drawer:
         self.tails = [(node.id, "path")]
         return node.id
 
-    def _open(self, label: str) -> None:
-        cluster = GraphCluster(f"c{len(self.graph.clusters)}", label, self.cluster)
+    def _open(self, label: str, caller: str = "") -> None:
+        cluster = GraphCluster(f"c{len(self.graph.clusters)}", label, self.cluster, caller)
         self.graph.clusters.append(cluster)
         self.cluster = cluster.id
 

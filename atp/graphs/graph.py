@@ -34,11 +34,12 @@ class GraphEdge:
 
 @dataclass
 class GraphCluster:
-    """A frame around nodes: an inline stage, a loop, a `with`, an opened stage."""
+    """A frame around nodes: an inline stage, a loop, a `with`, an opened stage (`caller` is the node of its call)."""
 
     id: str
     label: str
     parent: str = ""
+    caller: str = ""
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """`#atp.Checkpoint`: states of components in one file, written whole or not at all, loaded without code."""
 
 import contextlib
+import importlib
 import os
 import random
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ class Checkpoint:
     """Saves and loads the states of `targets`, by default of all stateful components, and of the random generators."""
 
     def __init__(self, dir: str, targets: Mapping[str, Any] | None = None, rng: bool = True) -> None:  # noqa: A002
-        self.dir = Path(dir)
+        self.dir = _folder_in_run(Path(dir))
         self.targets: dict[str, Any] | None = None if targets is None else dict(targets)
         self.rng = rng
         self._is_proved = False
@@ -55,6 +56,7 @@ class Checkpoint:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+        _tell_workstation(path, name)
         return str(path)
 
     def load(self, name: str = "last") -> str:
@@ -100,6 +102,18 @@ class Checkpoint:
 def is_stateful(target: object) -> bool:
     """Whether an object has the two methods of the state protocol."""
     return callable(getattr(target, "state_dict", None)) and callable(getattr(target, "load_state_dict", None))
+
+
+def _folder_in_run(folder: Path) -> Path:
+    """In a run of the workstation code is read-only, so a relative folder lies among the artifacts of the run."""
+    run = os.environ.get("ARM_RUN_DIR")
+    return Path(run) / "artifacts" / folder if run and not folder.is_absolute() else folder
+
+
+def _tell_workstation(path: Path, name: str) -> None:
+    """A checkpoint of a run is one of its artifacts; the one called `best` is preferred when its weights are used."""
+    if os.environ.get("ARM_RUN_DIR") and os.environ.get("RANK", "0") == "0":
+        importlib.import_module("PlatformAPI").save_artifact(path, kind="checkpoint", info={"best": name == "best"})
 
 
 def _random_states() -> dict[str, Any]:

@@ -10,6 +10,8 @@ from backend.domain.errors import NotAllowedError
 from backend.services.agent_service import AgentService
 from backend.services.dataset_regroup import DatasetRegrouping
 from backend.services.dataset_service import DatasetService
+from backend.services.pipeline_service import PipelineService
+from backend.services.pipeline_versions import PipelineVersions
 from backend.services.project_service import ProjectService
 from backend.services.run_deletion import RunDeletionService
 from backend.services.run_queue_service import RunQueueService
@@ -56,6 +58,14 @@ async def _regrouping(request: Request) -> DatasetRegrouping:
 
 async def _projects(request: Request) -> ProjectService:
     return _all(request).projects
+
+
+async def _pipelines(request: Request) -> PipelineService:
+    return _all(request).pipelines
+
+
+async def _pipeline_versions(request: Request) -> PipelineVersions:
+    return _all(request).pipeline_versions
 
 
 async def _solutions(request: Request) -> SolutionService:
@@ -125,6 +135,8 @@ ObjectsOf = Annotated[ObjectStore, Depends(_objects)]
 DatasetsOf = Annotated[DatasetService, Depends(_datasets)]
 RegroupingOf = Annotated[DatasetRegrouping, Depends(_regrouping)]
 ProjectsOf = Annotated[ProjectService, Depends(_projects)]
+PipelinesOf = Annotated[PipelineService, Depends(_pipelines)]
+PipelineVersionsOf = Annotated[PipelineVersions, Depends(_pipeline_versions)]
 SolutionsOf = Annotated[SolutionService, Depends(_solutions)]
 ThumbnailsOf = Annotated[Thumbnails, Depends(_thumbnails)]
 RunsOf = Annotated[RunService, Depends(_runs)]

@@ -58,6 +58,8 @@ class RunCreate(Contract):
 
     project_id: str
     kind: RunKind
+    pipeline: str = Field(default="", max_length=1000)
+    """a pipeline file of the project to run instead of its launch file; `arguments` may name a stage"""
     params: ParameterValues = {}
     dataset_id: str | None = None
     dataset_version: int | None = None

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from backend.contracts.datasets import SPLITS, DatasetVersion, Split
-from backend.contracts.parameters import ParameterValues
+from backend.contracts.parameters import Parameter, ParameterValues
 from backend.contracts.projects import Project
 from backend.contracts.runs import FINAL_STATES, Artifact, Device, Run, RunCreate, Sample
 from backend.domain.errors import ConflictError, InvalidInputError
@@ -41,6 +41,14 @@ class DatasetSource(Protocol):
         ...
 
 
+class PipelineSource(Protocol):
+    """What is asked of pipelines."""
+
+    def parameters_to_run(self, project: Project, path: str) -> tuple[Parameter, ...]:
+        """The parameters of a pipeline file. Raises InvalidInputError when it is not there or has errors."""
+        ...
+
+
 class RunInputChecker:
     """Raises InvalidInputError, NotFoundError or ConflictError that name what is wrong."""
 
@@ -51,6 +59,7 @@ class RunInputChecker:
         runs: RunStore,
         artifacts: ArtifactStore,
         live_devices: Callable[[], list[Device]],
+        pipelines: PipelineSource,
         allow_network: bool = False,
     ) -> None:
         self._projects = projects
@@ -58,12 +67,14 @@ class RunInputChecker:
         self._runs = runs
         self._artifacts = artifacts
         self._live_devices = live_devices
+        self._pipelines = pipelines
         self._allow_network = allow_network
 
     def project(self, request: RunCreate) -> tuple[Project, str]:
         """The project and its launch file for this kind of run."""
         project = self._projects.project(request.project_id)
-        entry_file = project.train_file if request.kind == "train" else project.test_file
+        launch_file = project.train_file if request.kind == "train" else project.test_file
+        entry_file = request.pipeline or launch_file
         if not entry_file:
             raise InvalidInputError("launch_file_missing", project=project.name, kind=request.kind)
         if entry_file not in {file.path for file in project.code.files}:
@@ -74,7 +85,9 @@ class RunInputChecker:
         return project, entry_file
 
     def params(self, project: Project, request: RunCreate) -> ParameterValues:
-        """Values of all parameters, checked against the project's schema."""
+        """Values of all parameters, checked against the schema of the project, or of the pipeline file."""
+        if request.pipeline:
+            return validate_values(self._pipelines.parameters_to_run(project, request.pipeline), request.params)
         schema = project.parameters.train if request.kind == "train" else project.parameters.test
         return validate_values(schema, request.params)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from backend.contracts.pipelines import PIPELINE_SUFFIXES
 from backend.runs.run_folder import RunFolder
 
 # What a script may inherit. Everything else stays out, the workstation's own secrets first of all.
@@ -29,6 +30,8 @@ TORCHRUN = (
     *("-m", "torch.distributed.run", "--standalone", "--tee", "3"),
     *("--log-line-prefix-template", "[rank ${rank}] "),
 )
+
+ATP_RUN = ("-m", "atp.cli", "--root", ".", "run")
 
 
 @dataclass(frozen=True)
@@ -84,10 +87,14 @@ def script_environment(request: LaunchRequest, inherited: Mapping[str, str]) -> 
 
 
 def script_argv(request: LaunchRequest) -> tuple[str, ...]:
-    """`python <entry file> <arguments>`, the arguments split as a shell would. Raises ValueError on an open quote."""
+    """`python <entry file> <arguments>`, the arguments split as a shell would. Raises ValueError on an open quote.
+
+    A pipeline is no script: `python -m atp.cli --root . run <entry file> <arguments>`.
+    """
     entry = os.path.relpath(request.folder.code_file(request.entry_file), request.folder.code_dir)
     torchrun = () if request.processes == 1 else (*TORCHRUN, "--nproc-per-node", str(request.processes))
-    return (request.python, *torchrun, entry, *shlex.split(request.arguments))
+    started = (*ATP_RUN, entry) if entry.endswith(PIPELINE_SUFFIXES) else (entry,)
+    return (request.python, *torchrun, *started, *shlex.split(request.arguments))
 
 
 def without_offset(exit_code: int) -> int:

@@ -30,9 +30,9 @@ class BubblewrapLauncher(LocalLauncher):
     def __init__(self, etc_dir: Path) -> None:
         self._etc_dir = etc_dir
 
-    def plan(self, request: LaunchRequest) -> LaunchPlan:
+    def plan(self, request: LaunchRequest, python_arguments: tuple[str, ...] | None = None) -> LaunchPlan:
         """What `start` would execute. Raises ValueError when the arguments can not be split."""
-        plan = super().plan(request)
+        plan = super().plan(request, python_arguments)
         env = {name: value for name, value in plan.env.items() if name != "TMPDIR"} | USER
         options = view(request.folder, self._etc_dir, request.network, request.device != "cpu", env)
         # bubblewrap passes no SIGTERM on and would die of it, so it ignores the one that the whole group gets.

@@ -12,10 +12,13 @@ class LocalLauncher:
 
     isolation = "process"
 
-    def plan(self, request: LaunchRequest) -> LaunchPlan:
-        """What `start` would execute. Raises ValueError when the arguments can not be split."""
+    def plan(self, request: LaunchRequest, python_arguments: tuple[str, ...] | None = None) -> LaunchPlan:
+        """What `start` would execute: the request's script, or Python with other arguments.
+
+        Raises ValueError when the arguments can not be split.
+        """
         return LaunchPlan(
-            argv=script_argv(request),
+            argv=script_argv(request) if python_arguments is None else (request.python, *python_arguments),
             env=script_environment(request, os.environ),
             cwd=request.folder.code_dir,
             stdout=request.folder.stdout_file,

@@ -86,6 +86,10 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("sha256", ASCENDING)]),
     ],
     "deleted_runs": [IndexModel([("is_cleared", ASCENDING)])],
+    "pipeline_versions": [
+        IndexModel([("project_id", ASCENDING), ("path", ASCENDING), ("number", DESCENDING)], unique=True),
+        IndexModel([("sha256", ASCENDING)]),
+    ],
     "run_cursors": [IndexModel([("run_id", ASCENDING)])],
     "project_documents": [
         IndexModel([("project_id", ASCENDING), ("collection", ASCENDING), ("document_id", ASCENDING)], unique=True)

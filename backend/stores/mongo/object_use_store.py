@@ -26,6 +26,7 @@ USES: tuple[tuple[str, str], ...] = (
     ("solutions", "code.sha256"),
     ("solutions", "code.files.sha256"),
     ("solutions", "weights.sha256"),
+    ("pipeline_versions", "sha256"),
 )
 """(collection, field), but for `runs.code`, which holds pairs of path and hash."""
 

@@ -16,8 +16,9 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from pydantic import TypeAdapter
 
-from backend.contracts.base import ErrorReply
+from backend.contracts.base import Contract, ErrorReply
 from backend.contracts.datasets import Dataset, DatasetItem, DatasetVersion, ItemPage, ItemRevision, NearDuplicates
+from backend.contracts.pipelines import PipelineFile, PipelineVersion
 from backend.contracts.projects import FileText, Project, Solution
 from backend.contracts.runs import (
     Artifact,
@@ -48,6 +49,10 @@ class World:
     revisions: dict[str, list[ItemRevision]] = field(default_factory=lambda: defaultdict(list))
     projects: dict[str, Project] = field(default_factory=dict)
     code: dict[tuple[str, str], FileText] = field(default_factory=dict)
+    pipelines: dict[str, list[PipelineFile]] = field(default_factory=lambda: defaultdict(list))
+    pipeline_versions: dict[str, list[PipelineVersion]] = field(default_factory=lambda: defaultdict(list))
+    pipeline_answers: dict[str, Contract] = field(default_factory=dict)
+    """by the last part of the address: check, graph, help, versions"""
     runs: dict[str, Run] = field(default_factory=dict)
     points: dict[str, PointsReply] = field(default_factory=dict)
     messages: dict[str, list[Message]] = field(default_factory=lambda: defaultdict(list))
@@ -159,6 +164,18 @@ def _add_fixed_routes(app: FastAPI, world: World) -> None:
     @app.get("/api/solutions/{solution}/archive")
     def archive(solution: str) -> Response:
         return Response(b"PK-of-" + solution.encode(), media_type="application/zip")
+
+    @app.get("/api/projects/{project}/pipelines")
+    def pipelines(project: str) -> Response:
+        return _json(world.pipelines[project])
+
+    @app.get("/api/projects/{project}/pipelines/versions")
+    def pipeline_versions(project: str) -> Response:
+        return _json(world.pipeline_versions[project])
+
+    @app.post("/api/projects/{project}/pipelines/{verb}")
+    def pipeline_answer(project: str, verb: str) -> Response:
+        return _json(world.pipeline_answers[verb])
 
     @app.get("/api/{noun}/{key}")
     def one(noun: str, key: str) -> Response:

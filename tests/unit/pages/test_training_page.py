@@ -90,7 +90,8 @@ def test_limits_and_processes_stand_in_the_details(world, open_page):
     page.session_state["run_tabs_train"] = "Details"
     page.run()
     assert not page.exception
-    facts = {row["Name"]: row["Value"] for table in page.dataframe for row in table.value.to_dict("records")}
+    tables = [table.value for table in page.dataframe if "Name" in table.value]
+    facts = {row["Name"]: row["Value"] for table in tables for row in table.to_dict("records")}
     assert facts["Time limit"] == "1 h 30 min"
     assert (facts["Memory limit"], facts["CPU threads"], facts["Restarts left"]) == ("1536 MB", "3", "2")
     assert facts["Processes (torchrun)"] == "4"

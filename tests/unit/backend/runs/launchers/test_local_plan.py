@@ -45,3 +45,12 @@ def test_only_listed_variables_are_inherited(tmp_path: Path) -> None:
 def test_a_node_says_where_the_sdk_is_and_what_it_inherited_does_not_count(tmp_path: Path) -> None:
     on_node = replace(request(tmp_path), sdk_dir="/package")
     assert script_environment(on_node, {"PYTHONPATH": "/x"})["PYTHONPATH"] == "/package"
+
+
+def test_a_pipeline_is_run_by_atp(tmp_path: Path) -> None:
+    asked = replace(request(tmp_path, "validate --limit 2"), entry_file="nets/train.yaml")
+    started = ("-m", "atp.cli", "--root", ".", "run", "nets/train.yaml", "validate", "--limit", "2")
+    assert LocalLauncher().plan(asked).argv == (asked.python, *started)
+    several = LocalLauncher().plan(replace(asked, processes=2)).argv
+    assert several[-len(started) :] == started
+    assert "torch.distributed.run" in several

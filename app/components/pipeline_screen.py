@@ -1,0 +1,142 @@
+"""The body of the page Pipelines: choose a file, edit it, run it, watch the run."""
+
+import re
+
+import streamlit as st
+
+from app import navigation
+from app.api_client import api
+from app.components import (
+    error_box,
+    launch_form,
+    picker,
+    pipeline_draft,
+    pipeline_library,
+    pipeline_workbench,
+    run_badge,
+    run_view,
+)
+from app.i18n import language, t
+from app.query import query_choice, query_id, remember
+from backend.contracts.pipelines import PipelineCheck, PipelineFile, PipelineProblem
+from backend.contracts.projects import Project
+from backend.contracts.runs import Run
+
+RUNS_LISTED = 100
+_PLACE = re.compile(
+    r"^(?P<file>[^\s:][^:\n]*\.ya?ml):(?P<line>\d{1,7}):(?P<column>\d{1,7}): (?P<message>.+)$", re.MULTILINE
+)
+
+
+def show() -> None:
+    """Draw everything below the title."""
+    with error_box.guard():
+        client = api()
+        projects = client.projects()
+        if not projects:
+            st.info(t("pipelines.no_projects"), icon=":material/account_tree:")
+            with st.container(horizontal=True):
+                pipeline_library.show_examples_button("pipeline_examples_first")
+            navigation.link("projects", t("screen.create_project"))
+            return
+        left, middle, right = st.columns([2, 2, 1], vertical_alignment="bottom")
+        with left:
+            project = picker.project(projects)
+        files = client.pipelines(project.id)
+        with right:
+            pipeline_library.show_ways_in(project)
+        if not files:
+            st.info(t("pipelines.none"), icon=":material/account_tree:")
+            return
+        with middle:
+            file = _chosen_file(files)
+        runs = [run for run in client.runs(project.id, "train", RUNS_LISTED) if run.entry_file == file.path]
+        asked = query_id("run")
+        run = next((one for one in runs if one.id == asked), next(iter(runs), None))
+        run = client.run(run.id) if run is not None else None  # lists leave the error output out
+        failure = failure_of(run, file.path)
+        pipeline_workbench.show(project.id, file, failure, run.id if run else "")
+        _show_launch(project, file, run)
+        if run is not None:
+            _show_run(run, runs, failure)
+
+
+def failure_of(run: Run | None, path: str) -> PipelineProblem | None:
+    """Where in the file a failed run failed: `atp` ends its messages with `file:line:column: error`."""
+    if run is None or run.state != "failed":
+        return None
+    found = [match for match in _PLACE.finditer(run.stderr_tail) if match["file"] == path]
+    if not found:
+        return None
+    last = found[-1]
+    line, column = int(last["line"]), int(last["column"])
+    width = _caret_width(run.stderr_tail[last.end() :])
+    return PipelineProblem(
+        code=t("pipelines.run_code", number=run.number),
+        level="error",
+        file=path,
+        line=line,
+        column=column,
+        end_column=column + width,
+        message=last["message"][:500],
+    )
+
+
+def _caret_width(after: str) -> int:
+    lines = after.split("\n")[1:3]
+    return max(1, lines[1].count("^")) if len(lines) == 2 else 1
+
+
+def _chosen_file(files: list[PipelineFile]) -> PipelineFile:
+    by_path = {file.path: file for file in files}
+    current = query_choice("pipeline", by_path, files[0].path)
+    key = f"pipeline_picker_{current}"
+    st.selectbox(
+        t("pipelines.file"),
+        list(by_path),
+        index=list(by_path).index(current),
+        key=key,
+        on_change=lambda: remember(pipeline=st.session_state[key], run=None),
+    )
+    return by_path[current]
+
+
+def _show_launch(project: Project, file: PipelineFile, current: Run | None) -> None:
+    key = f"new_run_{file.path}_{current.id if current else project.id}"
+    with (
+        st.expander(t("pipelines.new_run"), expanded=current is None, icon=":material/play_arrow:", key=key),
+        error_box.guard(stop=False),
+    ):
+        draft = pipeline_draft.current(project.id, file)
+        body = PipelineCheck(path=file.path, text=draft.text, language="ru" if language() == "ru" else "en")
+        report = api().check_pipeline(project.id, body)
+        request = launch_form.show("train", project, file.path, report.parameters)
+        if request is None:
+            return
+        if any(problem.level == "error" for problem in report.problems):
+            st.error(t("pipelines.mend_first"), icon=":material/error:")
+            return
+        if draft.is_dirty:
+            draft.save()  # what is seen is what runs
+        run = api().start_run(request)
+        remember(project=project.id, pipeline=file.path, run=run.id)
+        st.rerun()
+
+
+def _show_run(run: Run, runs: list[Run], failure: PipelineProblem | None) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.subheader(run_badge.title(run), width="content", anchor=False)
+        st.space("stretch")
+        navigation.link("training", t("pipelines.to_training"), project=run.project_id, run=run.id)
+    if len(runs) > 1:
+        picker.run(runs, run)
+    if failure is not None:
+        st.error(t("pipelines.failed_at", line=failure.line, column=failure.column), icon=":material/my_location:")
+        st.code(_excerpt(run), language=None)
+    run_view.show(run)
+
+
+def _excerpt(run: Run) -> str:
+    """The place, the line and the caret, as `atp` printed them."""
+    last = list(_PLACE.finditer(run.stderr_tail))[-1]
+    return "\n".join(run.stderr_tail[last.start() :].split("\n")[:3])
