@@ -274,7 +274,7 @@ def _dataset_services(
     importer = DatasetImporter(
         datasets, items, version_store, versions, finder, connections.objects, import_settings, new_id, utc_now
     )
-    regrouping = DatasetRegrouping(datasets, items, version_store, versions, finder, release, new_id, utc_now)
+    regrouping = DatasetRegrouping(datasets, items, importer.discard, versions, finder, release, new_id, utc_now)
     limits = ArchiveLimits(settings.archive_max_mb << 20, settings.archive_max_files, settings.archive_max_ratio)
     service = DatasetService(
         datasets,

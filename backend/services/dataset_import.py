@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from backend.contracts.base import Problem
-from backend.contracts.datasets import DatasetItem, Split, SplitCounts
+from backend.contracts.datasets import DatasetItem
 from backend.domain.errors import ArmError, ConflictError, InvalidInputError, UnavailableError
-from backend.domain.markup_rules import box_count_of
 from backend.domain.problem_list import MAX_KEPT, ProblemList
 from backend.domain.yolo_format import class_names, parse_labels
 from backend.domain.yolo_layout import ImageFile, YoloLayout, layout_of
@@ -85,10 +84,10 @@ class DatasetImporter:
         dataset_id = self._new_id()
         self._datasets.begin_import(dataset_id, self._now())
         try:
-            counts = self._import_images(dataset_id, tree, layout.images, classes, faults)
+            self._import_images(dataset_id, tree, layout.images, classes, faults)
             if faults.count or classes is None:
                 raise InvalidInputError("dataset_invalid", faults.kept, count=faults.count)
-            self._versions.freeze(dataset_id, classes)
+            version = self._versions.freeze(dataset_id, classes)
             self._datasets.touch_import(dataset_id, self._now())
             warnings = [*self._finder.warnings(dataset_id), *layout.warnings]
             record = DatasetRecord(
@@ -96,7 +95,7 @@ class DatasetImporter:
                 name=name,
                 description=description,
                 classes=classes,
-                splits=counts,
+                splits=version.splits,
                 created_at=self._now(),
                 warnings=tuple(warnings[:MAX_WARNINGS]),
                 is_copy_checked=True,
@@ -104,16 +103,17 @@ class DatasetImporter:
             if not self._datasets.publish(record):
                 raise ConflictError("import_given_up")
         except BaseException:
-            self._discard(dataset_id)
+            self.discard(dataset_id)
             raise
         return dataset_id
 
     def discard_leftovers(self) -> None:
         """Remove what imports left behind whose process was killed."""
         for dataset_id in self._datasets.leftovers(self._now() - ABANDONED_AFTER):
-            self._discard(dataset_id)
+            self.discard(dataset_id)
 
-    def _discard(self, dataset_id: str) -> None:
+    def discard(self, dataset_id: str) -> None:
+        """Remove a dataset that nobody sees: its items, its versions, then itself. Its images stay."""
         self._items.remove_dataset(dataset_id)
         self._version_store.remove_dataset(dataset_id)
         self._datasets.remove(dataset_id)
@@ -125,8 +125,7 @@ class DatasetImporter:
         images: list[ImageFile],
         classes: tuple[str, ...] | None,
         faults: ProblemList,
-    ) -> dict[Split, SplitCounts]:
-        counts: dict[Split, SplitCounts] = {}
+    ) -> None:
         batch: list[DatasetItem] = []
         thumbnails: dict[str, bytes] = {}
         touched = self._now()
@@ -141,9 +140,6 @@ class DatasetImporter:
                 self._datasets.touch_import(dataset_id, touched)
             if outcome.item is None or faults.count:
                 continue
-            before = counts.get(outcome.item.split, SplitCounts())
-            boxes = before.boxes + box_count_of(outcome.item.markup)
-            counts[outcome.item.split] = SplitCounts(images=before.images + 1, boxes=boxes)
             batch.append(outcome.item)
             thumbnails[outcome.item.id] = outcome.thumbnail
             if len(batch) == BATCH:
@@ -151,7 +147,6 @@ class DatasetImporter:
                 batch, thumbnails = [], {}
         if batch and not faults.count:
             self._items.insert_imported(batch, thumbnails)
-        return counts
 
     def _check_image(
         self, dataset_id: str, tree: FileTree, image: ImageFile, classes: tuple[str, ...] | None, keep: bool

@@ -1,19 +1,18 @@
 """Makes a new dataset out of one in which near copies lie in several splits: each group of them in one split."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 from pathlib import PurePosixPath
 
-from backend.contracts.datasets import SPLITS, DatasetItem, NearDuplicates, Split, SplitCounts
+from backend.contracts.datasets import SPLITS, DatasetItem, NearDuplicates, Split
 from backend.domain.errors import ConflictError, InvalidInputError
 from backend.domain.grouped_split import grouped_split
-from backend.domain.markup_rules import box_count_of
 from backend.domain.names import MAX_LENGTH, checked_name
 from backend.services.dataset_versions import DatasetVersions
 from backend.services.near_duplicates import FoundCopies, NearDuplicateFinder
 from backend.stores.mongo.dataset_store import DatasetRecord, DatasetStore
-from backend.stores.mongo.dataset_version_store import DatasetVersionStore
 from backend.stores.mongo.item_store import ItemStore
 
 BATCH = 250
@@ -27,7 +26,7 @@ class DatasetRegrouping:
         self,
         datasets: DatasetStore,
         items: ItemStore,
-        version_store: DatasetVersionStore,
+        discard_import: Callable[[str], None],
         versions: DatasetVersions,
         finder: NearDuplicateFinder,
         release: Callable[[Iterable[str]], None],
@@ -36,7 +35,7 @@ class DatasetRegrouping:
     ) -> None:
         self._datasets = datasets
         self._items = items
-        self._version_store = version_store
+        self._discard_import = discard_import
         self._versions = versions
         self._finder = finder
         self._release = release
@@ -81,23 +80,18 @@ class DatasetRegrouping:
         return new.id
 
     def _make(self, old: DatasetRecord, new: DatasetRecord, splits: dict[str, Split]) -> None:
-        counts: dict[Split, SplitCounts] = {}
         taken: dict[Split, set[str]] = {split: set() for split in SPLITS}
         # An item that stays keeps its name; one that moves gives way.
-        for item in self._all_items(old.id):
+        for item in chain.from_iterable(self._items.batches(old.id, BATCH)):
             if splits[item.id] == item.split:
                 taken[item.split].add(item.name)
-        for batch in self._batches(old.id):
+        for batch in self._items.batches(old.id, BATCH):
             moved = [self._moved(item, new.id, splits[item.id], taken) for item in batch]
-            for one in moved:
-                before = counts.get(one.split, SplitCounts())
-                boxes = before.boxes + box_count_of(one.markup)
-                counts[one.split] = SplitCounts(images=before.images + 1, boxes=boxes)
             ids = {item.id: one.id for item, one in zip(batch, moved, strict=True)}
             kept = self._items.thumbnails(list(ids))
             self._items.insert_imported(moved, {ids[key]: thumbnail for key, thumbnail in kept.items()})
             self._datasets.touch_import(new.id, self._now())
-        self._versions.freeze(new.id, new.classes)
+        counts = self._versions.freeze(new.id, new.classes).splits
         warnings = (*self._finder.warnings(new.id), *new.warnings)
         # Still there after the new items named its images: so these were named by something all the time.
         self._datasets.get(old.id)
@@ -112,21 +106,9 @@ class DatasetRegrouping:
         changes = {"id": self._new_id(), "dataset_id": dataset_id, "split": split, "name": name, "revision": 1}
         return item.model_copy(update={**changes, "updated_at": self._now()})
 
-    def _all_items(self, dataset_id: str) -> Iterator[DatasetItem]:
-        for batch in self._batches(dataset_id):
-            yield from batch
-
-    def _batches(self, dataset_id: str) -> Iterator[list[DatasetItem]]:
-        last: DatasetItem | None = None
-        while batch := self._items.batch_after(dataset_id, last, BATCH):
-            yield batch
-            last = batch[-1]
-
     def _discard(self, dataset_id: str) -> None:
         images = list(self._items.images(dataset_id))
-        self._items.remove_dataset(dataset_id)
-        self._version_store.remove_dataset(dataset_id)
-        self._datasets.remove(dataset_id)
+        self._discard_import(dataset_id)
         # The old dataset may have gone meanwhile, and then nobody else lets them go.
         self._release(images)
 

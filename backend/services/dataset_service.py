@@ -186,9 +186,7 @@ class DatasetService:
             raise
         self._runs.note_deleted_dataset(dataset_id, name)
         images = list(self._items.images(dataset_id))
-        self._items.remove_dataset(dataset_id)
-        self._version_store.remove_dataset(dataset_id)
-        self._datasets.remove(dataset_id)
+        self._importer.discard(dataset_id)
         self._release(images)
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ class DatasetVersions:
         edit_count = 0
         with self._objects.scratch_file() as manifest:
             manifest.write(_line({"format": MANIFEST_FORMAT, "dataset_id": dataset_id, "classes": classes}))
-            for item in self._all_items(dataset_id):
+            for item in chain.from_iterable(self._items.batches(dataset_id, BATCH)):
                 manifest.write(_line(_manifest_entry(item)))
                 before = counts.get(item.split, SplitCounts())
                 boxes = before.boxes + box_count_of(item.markup)
@@ -77,12 +77,6 @@ class DatasetVersions:
             dataset_id=dataset_id, number=number, manifest=sha256, splits=counts, note=note, created_at=self._now()
         )
         return VersionRecord(version, edit_count)
-
-    def _all_items(self, dataset_id: str) -> Iterator[DatasetItem]:
-        last: DatasetItem | None = None
-        while batch := self._items.batch_after(dataset_id, last, BATCH):
-            yield from batch
-            last = batch[-1]
 
     def _manifest_lines(self, version: DatasetVersion) -> Iterator[dict[str, Any]]:
         with self._objects.open(version.manifest) as manifest:

@@ -71,8 +71,14 @@ class ItemStore:
         found = self._items.find(query, SHOWN).sort(ORDER).skip(offset).limit(limit)
         return [_from_document(document) for document in found], self._items.count_documents(query)
 
-    def batch_after(self, dataset_id: str, last: DatasetItem | None, limit: int) -> list[DatasetItem]:
-        """The next items in order after `last`; for walking a whole dataset in flat memory."""
+    def batches(self, dataset_id: str, size: int) -> Iterator[list[DatasetItem]]:
+        """All items in order, `size` at a time: a whole dataset in flat memory."""
+        last: DatasetItem | None = None
+        while batch := self._batch_after(dataset_id, last, size):
+            yield batch
+            last = batch[-1]
+
+    def _batch_after(self, dataset_id: str, last: DatasetItem | None, limit: int) -> list[DatasetItem]:
         query: dict[str, Any] = {"dataset_id": dataset_id}
         if last is not None:
             order = SPLITS.index(last.split)
