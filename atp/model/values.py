@@ -114,11 +114,7 @@ def references_in(value: Value) -> list[Reference]:
             found.append(part)
         elif isinstance(part, Call):
             found.append(part.reference)
-            waiting += [*part.arguments.positional, *(argument.value for argument in part.arguments.named)]
-        elif isinstance(part, ListValue):
-            waiting += part.items
-        elif isinstance(part, MapValue):
-            waiting += [item for _, item in part.items]
+        waiting += _parts_of(part)
     return found
 
 
@@ -130,9 +126,15 @@ def calls_in(value: Value) -> list[Call]:
         part = waiting.pop(0)
         if isinstance(part, Call):
             found.append(part)
-            waiting += [*part.arguments.positional, *(argument.value for argument in part.arguments.named)]
-        elif isinstance(part, ListValue):
-            waiting += part.items
-        elif isinstance(part, MapValue):
-            waiting += [item for _, item in part.items]
+        waiting += _parts_of(part)
     return found
+
+
+def _parts_of(value: Value) -> list[Value]:
+    if isinstance(value, Call):
+        return [*value.arguments.positional, *(argument.value for argument in value.arguments.named)]
+    if isinstance(value, ListValue):
+        return list(value.items)
+    if isinstance(value, MapValue):
+        return [item for _, item in value.items]
+    return []

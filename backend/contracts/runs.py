@@ -423,7 +423,6 @@ class RunSpec(Contract):
     weights: dict[str, str]
     """file name -> sha256 of each weights file handed in"""
     classes: tuple[str, ...]
-    limits: RunLimits = RunLimits()
 
 
 class SampleManifest(Contract):

@@ -135,7 +135,7 @@ def run_json(spec: RunSpec, counts: Mapping[str, int]) -> dict[str, Any]:
         "classes": list(spec.classes),
         "samples": _sample_rows(run.samples, counts),
         "weights": [f"weights/{path}" for path in spec.weights],
-        "limits": spec.limits.model_dump(exclude_none=True),
+        "limits": run.limits.model_dump(exclude_none=True),
     }
 
 

@@ -72,13 +72,12 @@ class AgentService:
 
     def spec(self, run_id: str) -> RunSpec:
         """Everything that is needed to prepare the run folder."""
-        inputs, run = self._runs.inputs(run_id), self._runs.get(run_id)
+        inputs = self._runs.inputs(run_id)
         return RunSpec(
-            run=run,
+            run=self._runs.get(run_id),
             code=inputs.code,
             weights={weights.path: weights.sha256 for weights in inputs.weights},
             classes=inputs.classes,
-            limits=run.limits,
         )
 
     def sample(self, run_id: str, role: Split) -> SampleManifest:

@@ -159,5 +159,5 @@ def test_launch_file_of_the_workstation_runs_the_pipeline(run_folder: Callable) 
     assert (done.returncode, done.stderr) == (0, "")
     assert [event["v"] for event in run.events("progress")] == [100.0]
     assert {"train_loss", "F1Score"} <= {event["name"] for event in run.events("point")}
-    assert {event["path"] for event in run.events("artifact")} == {"classifier.pth"}
+    assert {event["path"] for event in run.events("artifact")} == {"classifier.pth", "last.pt"}
     assert torch.load(run.root / "artifacts" / "last.pt", weights_only=True)["targets"]["epochs"] == {"done": 1}
