@@ -14,11 +14,13 @@ stop:                     ## stop a workstation started elsewhere with the same 
 
 install: $(STAMP)
 
+# Compiled now, because later nobody may: scripts see the environment read-only, and torch would be compiled at each start.
 $(STAMP): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip sync --quiet requirements.lock
+	@$(BIN)/uv pip sync --quiet --compile-bytecode requirements.lock
 	@$(BIN)/uv pip install --quiet --no-deps --editable .
+	@$(BIN)/python -m compileall -q PlatformAPI app atp backend
 	@touch $(STAMP)
 
 test: install check       ## lint, types, import rules, then every test

@@ -25,6 +25,7 @@ from backend.api import (
     worker_routes,
 )
 from backend.api.access import installation_only
+from backend.api.thread_limits import ThreadLimits
 from backend.settings import Settings
 from backend.wiring import build_services, connect
 
@@ -39,7 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.script_threads = project_data_routes.script_threads()
+        app.state.thread_limits = ThreadLimits()
         connections = connect(settings)
         app.state.connections = connections
         app.state.services = build_services(connections, settings)

@@ -1,6 +1,7 @@
 """Fifty runs at once, each 100 points a second: nothing may be lost, and the page of one stays two seconds behind.
 
-Each point's value is the time when it was logged, so the answer that a page gets tells how old its newest point is.
+Each point's value is the time when it was logged, so the answer that a page gets tells how old its newest point is. The
+first answer with the last point counts; later ones say nothing, because nothing newer exists.
 """
 
 import io
@@ -71,14 +72,16 @@ def wait_until_all_run(api: Api) -> None:
 
 
 def watch(api: Api, watched: str) -> list[float]:
-    """Ask for the points of one run as its page does, until all runs have ended; ages while it ran, ascending."""
+    """Ask for the points of one run as its page does, until all runs have ended; ages up to its last, ascending."""
     ages: list[float] = []
+    has_all = False
     looked_at = 0.0
     while True:
         points, now = api.points(watched), time.time()
         values = points.series[0].values if points and points.series else ()
-        if values and values[-1] is not None and api.run(watched).state == "running":
+        if values and values[-1] is not None and not has_all:
             ages.append(now - values[-1])
+            has_all = points.series[0].total == POINTS_A_SECOND * SECONDS
         if time.monotonic() - looked_at > 3:
             looked_at = time.monotonic()
             if all(run.state in FINAL_STATES for run in api.runs(limit=RUNS)):

@@ -4,10 +4,10 @@ import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from starlette.concurrency import run_in_threadpool
 
 from backend.api.access import bearer_token
 from backend.api.dependencies import AgentsOf, ObjectsOf, SettingsOf
+from backend.api.thread_limits import in_agent_thread
 from backend.api.uploads import received_body
 from backend.contracts.datasets import Split
 from backend.contracts.runs import (
@@ -25,9 +25,9 @@ from backend.domain.event_lines import check_depth
 BATCH_MAX_BYTES = 20 << 20
 
 
-def run_token_only(request: Request, run_id: str, agents: AgentsOf) -> None:
+async def run_token_only(request: Request, run_id: str, agents: AgentsOf) -> None:
     """Raises NotAllowedError unless the token of this run came along."""
-    if not agents.is_run_token(run_id, bearer_token(request)):
+    if not await in_agent_thread(request, agents.is_run_token, run_id, bearer_token(request)):
         raise NotAllowedError("token_refused")
 
 
@@ -59,9 +59,9 @@ def heartbeat(run_id: str, body: Heartbeat, agents: AgentsOf) -> AgentReply:
 
 
 @router.post("/finished")
-def finished(run_id: str, body: RunFinished, agents: AgentsOf) -> AgentReply:
+async def finished(run_id: str, body: RunFinished, request: Request, agents: AgentsOf) -> AgentReply:
     """The script's process is gone."""
-    return agents.finished(run_id, body)
+    return await in_agent_thread(request, agents.finished, run_id, body)
 
 
 @router.post("/events")
@@ -75,13 +75,13 @@ async def events(
 ) -> AgentReply:
     """A batch of whole event lines, the raw body; or `skipped_bytes`: the length of one line too long to be sent."""
     if skipped_bytes:
-        return await run_in_threadpool(agents.skip_line, run_id, file, offset, skipped_bytes)
+        return await in_agent_thread(request, agents.skip_line, run_id, file, offset, skipped_bytes)
     content = bytearray()
     async for chunk in request.stream():
         content += chunk
         if len(content) > BATCH_MAX_BYTES:
             raise TooLargeError("upload_too_large", limit_mb=BATCH_MAX_BYTES >> 20)
-    return await run_in_threadpool(agents.events, run_id, file, offset, bytes(content))
+    return await in_agent_thread(request, agents.events, run_id, file, offset, bytes(content))
 
 
 @router.get("/artifacts")
@@ -104,7 +104,9 @@ async def put_artifact(
 ) -> Artifact:
     """A file that the run produced, the raw body; `info` is a JSON object."""
     async with received_body(request, objects, settings.artifact_max_mb << 20) as received:
-        return await run_in_threadpool(agents.artifact, run_id, path, kind, sha256, _object_from_json(info), received)
+        return await in_agent_thread(
+            request, agents.artifact, run_id, path, kind, sha256, _object_from_json(info), received
+        )
 
 
 def _object_from_json(text: str) -> dict[str, Any]:

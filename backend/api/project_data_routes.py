@@ -5,9 +5,8 @@ asked; once the run has ended nothing here opens any longer.
 """
 
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
@@ -16,6 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from backend.api.agent_routes import run_token_only
 from backend.api.dependencies import AgentsOf, ObjectsOf, ProjectDataOf
+from backend.api.thread_limits import in_script_thread
 from backend.api.uploads import received_body
 from backend.contracts.base import Contract
 from backend.contracts.project_data import (
@@ -42,10 +42,7 @@ from backend.contracts.project_data import (
 from backend.domain.errors import InvalidInputError, TooLargeError
 
 JSON_MAX_BYTES = 8 << 20
-SCRIPT_THREADS = 8
-"""Of the API's threads: scripts that ask for much wait for each other, not heartbeats and pages for them."""
 Body = TypeVar("Body", bound=Contract)
-Answer = TypeVar("Answer")
 
 
 def _project_of_run(run_id: str, agents: AgentsOf, _: Annotated[None, Depends(run_token_only)]) -> str:
@@ -55,16 +52,6 @@ def _project_of_run(run_id: str, agents: AgentsOf, _: Annotated[None, Depends(ru
 
 ProjectOf = Annotated[str, Depends(_project_of_run)]
 router = APIRouter(prefix="/agent/runs/{run_id}", tags=["data of projects"])
-
-
-def script_threads() -> CapacityLimiter:
-    """A fresh limit, one for each application."""
-    return CapacityLimiter(SCRIPT_THREADS)
-
-
-async def _in_thread(request: Request, call: Callable[..., Answer], *args: Any) -> Answer:
-    limiter = cast(CapacityLimiter, request.app.state.script_threads)
-    return await to_thread.run_sync(lambda: call(*args), limiter=limiter)
 
 
 def _json(model: type[Body]) -> Callable[[Request], Coroutine[Any, Any, Body]]:
@@ -90,7 +77,7 @@ def _json(model: type[Body]) -> Callable[[Request], Coroutine[Any, Any, Body]]:
 @router.get("/documents")
 async def list_collections(request: Request, project_id: ProjectOf, data: ProjectDataOf) -> list[str]:
     """Collections of the project that hold something."""
-    return await _in_thread(request, data.documents.collections, project_id)
+    return await in_script_thread(request, data.documents.collections, project_id)
 
 
 @router.post("/documents/{collection}/insert")
@@ -102,7 +89,7 @@ async def insert_documents(
     body: Annotated[DocumentInsert, Depends(_json(DocumentInsert))],
 ) -> DocumentChange:
     """Add documents."""
-    return await _in_thread(request, data.documents.insert, project_id, collection, body)
+    return await in_script_thread(request, data.documents.insert, project_id, collection, body)
 
 
 @router.post("/documents/{collection}/find")
@@ -114,7 +101,7 @@ async def find_documents(
     body: Annotated[DocumentFind, Depends(_json(DocumentFind))],
 ) -> DocumentPage:
     """A page of matches, at most 8 MiB."""
-    return await _in_thread(request, data.documents.find, project_id, collection, body)
+    return await in_script_thread(request, data.documents.find, project_id, collection, body)
 
 
 @router.post("/documents/{collection}/count")
@@ -126,7 +113,7 @@ async def count_documents(
     body: Annotated[DocumentCount, Depends(_json(DocumentCount))],
 ) -> DocumentChange:
     """How many match."""
-    return await _in_thread(request, data.documents.count, project_id, collection, body)
+    return await in_script_thread(request, data.documents.count, project_id, collection, body)
 
 
 @router.post("/documents/{collection}/update")
@@ -138,7 +125,7 @@ async def update_documents(
     body: Annotated[DocumentUpdate, Depends(_json(DocumentUpdate))],
 ) -> DocumentChange:
     """Change matches."""
-    return await _in_thread(request, data.documents.update, project_id, collection, body)
+    return await in_script_thread(request, data.documents.update, project_id, collection, body)
 
 
 @router.post("/documents/{collection}/replace")
@@ -150,7 +137,7 @@ async def replace_document(
     body: Annotated[DocumentReplace, Depends(_json(DocumentReplace))],
 ) -> DocumentChange:
     """Replace the first match."""
-    return await _in_thread(request, data.documents.replace, project_id, collection, body)
+    return await in_script_thread(request, data.documents.replace, project_id, collection, body)
 
 
 @router.post("/documents/{collection}/delete")
@@ -162,14 +149,14 @@ async def delete_documents(
     body: Annotated[DocumentDelete, Depends(_json(DocumentDelete))],
 ) -> DocumentChange:
     """Delete matches."""
-    return await _in_thread(request, data.documents.delete, project_id, collection, body)
+    return await in_script_thread(request, data.documents.delete, project_id, collection, body)
 
 
 def _add_key_route(command: str, model: type[Contract]) -> None:
     async def answer(
         request: Request, project_id: ProjectOf, data: ProjectDataOf, body: Annotated[Any, Depends(_json(model))]
     ) -> KeyReply:
-        return await _in_thread(request, getattr(data.keys, command), project_id, body)
+        return await in_script_thread(request, getattr(data.keys, command), project_id, body)
 
     router.add_api_route(f"/keys/{command}", answer, methods=["POST"], name=f"key_{command}")
 
@@ -200,7 +187,7 @@ async def list_files(
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
 ) -> ProjectFilePage:
     """Files of the project in the order of their names."""
-    return await _in_thread(request, data.files.page, project_id, prefix, after, limit)
+    return await in_script_thread(request, data.files.page, project_id, prefix, after, limit)
 
 
 @router.put("/files")
@@ -208,10 +195,10 @@ async def put_file(
     request: Request, project_id: ProjectOf, data: ProjectDataOf, objects: ObjectsOf, name: str
 ) -> ProjectFile:
     """Keep a file, the raw body."""
-    free_bytes = await _in_thread(request, data.files.checked_room, project_id, name)
+    free_bytes = await in_script_thread(request, data.files.checked_room, project_id, name)
     try:
         async with received_body(request, objects, free_bytes) as received:
-            return await _in_thread(request, data.files.put, project_id, name, received)
+            return await in_script_thread(request, data.files.put, project_id, name, received)
     except TooLargeError as error:
         if error.code != "upload_too_large":
             raise
@@ -221,14 +208,14 @@ async def put_file(
 @router.get("/files/info")
 async def file_info(request: Request, project_id: ProjectOf, data: ProjectDataOf, name: str) -> ProjectFile:
     """What is kept under a name."""
-    return await _in_thread(request, data.files.file, project_id, name)
+    return await in_script_thread(request, data.files.file, project_id, name)
 
 
 @router.get("/files/content")
 async def file_content(request: Request, project_id: ProjectOf, data: ProjectDataOf, name: str) -> Response:
     """The bytes of a file."""
-    file = await _in_thread(request, data.files.file, project_id, name)
-    chunks = await _in_thread(request, data.files.content, project_id, file)
+    file = await in_script_thread(request, data.files.file, project_id, name)
+    chunks = await in_script_thread(request, data.files.content, project_id, file)
     headers = {"Content-Length": str(file.size_bytes), "X-Content-Type-Options": "nosniff"}
     return StreamingResponse(chunks, media_type="application/octet-stream", headers=headers)
 
@@ -236,4 +223,4 @@ async def file_content(request: Request, project_id: ProjectOf, data: ProjectDat
 @router.delete("/files")
 async def delete_file(request: Request, project_id: ProjectOf, data: ProjectDataOf, name: str) -> KeyReply:
     """Forget a file; `value` is whether it was there."""
-    return KeyReply(value=await _in_thread(request, data.files.delete, project_id, name))
+    return KeyReply(value=await in_script_thread(request, data.files.delete, project_id, name))

@@ -125,6 +125,8 @@ def _own_children() -> set[int]:
 
 
 def _living_descendants(root: psutil.Process, spared: Collection[int]) -> list[psutil.Process]:
+    if not _own_children():  # What is an orphan becomes our child: without children there are no descendants either.
+        return []
     # One look at the whole table: a script that forks all the time leaves a thousand zombies, and a look for each of
     # them would take longer than it needs to fork again. Parents come before their children.
     found: list[psutil.Process] = []
