@@ -126,13 +126,13 @@ class LiveWorkstation:
     def run(self, run: Run) -> Run:
         return Run.model_validate(self.ok("GET", f"/runs/{run.id}"))
 
-    def until_final(self, run: Run, patience_s: float = 40) -> Run:
+    def until_final(self, run: Run, patience_s: float = 90) -> Run:
         return self.until(lambda: found if (found := self.run(run)).state in FINAL_STATES else None, patience_s)
 
-    def until_state(self, run: Run, state: str, patience_s: float = 30) -> Run:
+    def until_state(self, run: Run, state: str, patience_s: float = 60) -> Run:
         return self.until(lambda: found if (found := self.run(run)).state == state else None, patience_s)
 
-    def until_point(self, run: Run, step: int, patience_s: float = 30) -> None:
+    def until_point(self, run: Run, step: int, patience_s: float = 60) -> None:
         self.until(lambda: [series for series in self.points(run).series if step in series.iters], patience_s)
 
     def points(self, run: Run) -> PointsReply:

@@ -155,7 +155,7 @@ def test_a_machine_that_vanishes_leaves_a_lost_run_with_all_that_came(live: Live
     run = live.start_run(live.project(POINTS_THEN_WAIT))
     live.until_point(run, 1999)
     live.kill_worker()
-    ended = live.until_final(run, patience_s=30)
+    ended = live.until_final(run)
     assert ended.reason and (ended.state, ended.reason.code) == ("lost", "agent_silent")
     # The state is decided first, the message about it follows.
     live.until(lambda: live.run(run).message_counts["error"] == 1 or None)
