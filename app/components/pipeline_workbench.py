@@ -20,8 +20,6 @@ from backend.contracts.pipelines import (
     PipelineReport,
 )
 
-GRAPHS = ("exec", "init")
-
 
 def show(project_id: str, file: PipelineFile, failure: PipelineProblem | None, failure_id: str) -> None:
     """Draw it. `failure` is where the shown run failed in this file; `failure_id` names that failure."""

@@ -1,12 +1,11 @@
 """What routes ask for: services and settings of the running application."""
 
-import hmac
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Request
 
-from backend.api.access import bearer_token
+from backend.api.access import bearer_token, has_installation_token
 from backend.domain.errors import NotAllowedError
 from backend.services.agent_service import AgentService
 from backend.services.dataset_regroup import DatasetRegrouping
@@ -56,9 +55,9 @@ def _from(pick: Callable[[Services], Service]) -> Callable[[Request], Coroutine[
 
 def object_reader(request: Request, sha256: str) -> None:
     """Who may read an object: the installation, or a run for the objects that it names. Raises NotAllowedError."""
-    token = bearer_token(request)
-    if hmac.compare_digest(token.encode(), cast(Settings, request.app.state.settings).api_token.encode()):
+    if has_installation_token(request):
         return
+    token = bearer_token(request)
     if not token or not _all(request).is_object_of_run(token, sha256):
         raise NotAllowedError("token_refused")
 
