@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 from app import session_keys
-from app.api_client import ApiError
+from app.api_requests import ApiError
 from backend.contracts.base import Reason
 
 LANGUAGES = ("ru", "en")

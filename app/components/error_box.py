@@ -9,7 +9,8 @@ from typing import NoReturn
 import streamlit as st
 
 from app import session_keys
-from app.api_client import ApiError, ApiUnavailableError, api
+from app.api_client import api
+from app.api_requests import ApiError, ApiUnavailableError
 from app.format import plain
 from app.i18n import render, render_hint, t
 from backend.contracts.base import Problem
