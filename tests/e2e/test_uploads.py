@@ -149,7 +149,7 @@ def until_kept_bytes(workstation: Workstation, wanted: int) -> None:
 
 
 def assert_imported(workstation: Workstation, page: Page) -> None:
-    page.wait_for_url(re.compile(r"dataset="), timeout=2 * MINUTE_MS)
+    expect(page.get_by_role("img", name="0.png")).to_be_visible(timeout=2 * MINUTE_MS)
     (dataset,) = workstation.api.datasets()
     assert (dataset.name, sum(counts.images for counts in dataset.splits.values())) == ("noise", IMAGES)
     assert kept_bytes(workstation) == 0
