@@ -90,5 +90,11 @@ def render_hint(reason: Reason | ApiError) -> str:
     return getattr(reason, "hint", "")
 
 
+def render_whole(reason: Reason | ApiError) -> str:
+    """What happened and what to do about it, as sentences in a row."""
+    told, hint = render(reason).rstrip(), render_hint(reason)
+    return f"{told}{'' if told.endswith(('.', '!', '?', '…')) else '.'} {hint}" if hint else told
+
+
 def _filled(sentence: str, params: dict[str, Any]) -> str:
     return sentence.format_map(_Holes(params)) if params else sentence

@@ -145,12 +145,12 @@ def wait_for_worker(client: httpx.Client) -> None:
     time.sleep(2)
 
 
-def project_of(api: Api, script: str) -> Project:
+def project_of(api: Api, script: str, name: str = "clock") -> Project:
     """A project whose training is this text."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as target:
         target.writestr("train.py", script)
-    return api.upload_code(api.create_project(ProjectCreate(name="clock")).id, archive)
+    return api.upload_code(api.create_project(ProjectCreate(name=name)).id, archive)
 
 
 def zip_folder(folder: Path, archive: Path) -> Path:
