@@ -27,10 +27,10 @@ from benchmarks.own_workstation import project_of, workstation, zip_folder
 from tests.e2e.conftest import BROWSER_ARGUMENTS, ROOT
 
 SHOTS = ROOT / "docs" / "screenshots"
-IN_GUIDE = ("home", "datasets", "annotate", "projects", "pipelines", "training", "testing", "results", "solutions")
+IN_GUIDE = ("training", "home", "datasets", "annotate", "projects", "pipelines", "testing", "results", "solutions")
 ALSO_DARK = ("training", "results")
 IMAGES = 240
-EPOCHS, LIVE_EPOCHS = 30, 50
+EPOCHS, LIVE_EPOCHS = 30, 120
 REVIEWED = (("ru", "light", 1440), ("en", "dark", 1440), ("ru", "dark", 1000), ("en", "light", 1000))
 PATIENCE_MS = 60_000
 BROKEN = """
@@ -83,8 +83,9 @@ def fill(api: Api, home: Path) -> Shown:
     if not notes.exists():
         notes.write_text(json.dumps(_first_day(api)))
     made = json.loads(notes.read_text())
-    live = api.start_run(_training(made["project"], made["dataset"], LIVE_EPOCHS))
-    while api.run(live.id).progress < 15:
+    small = {"image_size": 96, "width": 8}
+    live = api.start_run(_training(made["project"], made["dataset"], LIVE_EPOCHS, network=small))
+    while api.run(live.id).progress < 8:
         time.sleep(1)
     image = _best_image(api.results(made["test"], limit=200))
     places = {
@@ -148,8 +149,8 @@ def _first_day(api: Api) -> dict[str, str]:
     }
 
 
-def _training(project_id: str, dataset_id: str, epochs: int) -> RunCreate:
-    params = {"basic params": {"epochs": epochs, "batch_size": 6}}
+def _training(project_id: str, dataset_id: str, epochs: int, **groups: dict[str, int]) -> RunCreate:
+    params = {"basic params": {"epochs": epochs, "batch_size": 6}, **groups}
     return RunCreate(project_id=project_id, kind="train", dataset_id=dataset_id, params=params)
 
 
