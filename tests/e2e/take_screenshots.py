@@ -85,7 +85,7 @@ def fill(api: Api, home: Path) -> Shown:
     made = json.loads(notes.read_text())
     small = {"image_size": 96, "width": 8}
     live = api.start_run(_training(made["project"], made["dataset"], LIVE_EPOCHS, network=small))
-    while api.run(live.id).progress < 8:
+    while api.run(live.id).progress < 4:
         time.sleep(1)
     image = _best_image(api.results(made["test"], limit=200))
     places = {
@@ -212,7 +212,7 @@ def _open(page: Page, address: str, language: str) -> None:
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=PATIENCE_MS)
     expect(page.locator("html")).to_have_attribute("lang", language)
     page.wait_for_timeout(2_500)  # graphs and thumbnails are drawn after the page
-    expect(page.locator(".arm-reconnecting")).to_be_hidden()  # a busy machine answers late
+    expect(page.locator(".arm-reconnecting")).to_be_hidden(timeout=PATIENCE_MS)  # a busy one is late
 
 
 def _shrink(path: Path) -> None:
