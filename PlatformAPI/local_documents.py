@@ -3,14 +3,15 @@
 import json
 import sqlite3
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from PlatformAPI.document_matching import Json, check_update, check_value, matches, ordered, updated
 from PlatformAPI.errors import StoreError
+from PlatformAPI.sqlite_transaction import transaction
 
+TABLE = "documents (collection TEXT, id TEXT, body TEXT, PRIMARY KEY (collection, id))"
 MAX_DOCUMENT_BYTES = 1 << 20
 MAX_ID_CHARS = 200
 
@@ -99,20 +100,8 @@ class LocalDocuments:
             )
             return {"count": len(gone), "ids": []}
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        database = sqlite3.connect(self._path, timeout=60, isolation_level=None)
-        try:
-            database.execute("PRAGMA synchronous = NORMAL")
-            database.execute("BEGIN IMMEDIATE")
-            database.execute(
-                "CREATE TABLE IF NOT EXISTS documents"
-                " (collection TEXT, id TEXT, body TEXT, PRIMARY KEY (collection, id))"
-            )
-            with database:
-                yield database
-        finally:
-            database.close()
+    def _open(self) -> AbstractContextManager[sqlite3.Connection]:
+        return transaction(self._path, TABLE)
 
 
 def _found(database: sqlite3.Connection, collection: str, asked: Json) -> list[Json]:

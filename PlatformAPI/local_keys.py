@@ -4,13 +4,13 @@ import json
 import math
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from PlatformAPI.errors import StoreError
+from PlatformAPI.sqlite_transaction import transaction
 
+TABLE = "keys (name TEXT PRIMARY KEY, value TEXT, is_list INTEGER, ends_at REAL)"
 MAX_KEY_CHARS = 200
 MAX_TTL_S = 30 * 24 * 3600
 MAX_VALUE_BYTES = 1 << 20
@@ -28,7 +28,8 @@ class LocalKeys:
         key = body.get("key")
         if key is not None and (not isinstance(key, str) or not 0 < len(key) <= MAX_KEY_CHARS or not key.isprintable()):
             raise StoreError("key_invalid", f"{key!r} can not be a key: use 1 to {MAX_KEY_CHARS} printable characters")
-        with self._open() as database:
+        with transaction(self._path, TABLE) as database:
+            database.execute("DELETE FROM keys WHERE ends_at <= ?", (time.time(),))
             answer = getattr(self, f"_{command}")(database, **body)
         return answer if isinstance(answer, dict) else {"value": answer, "is_found": True}
 
@@ -97,21 +98,6 @@ class LocalKeys:
         first = max(0, start + len(found)) if start < 0 else start
         last = stop + len(found) if stop < 0 else stop
         return list(found[first : last + 1]) if last >= 0 else []
-
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        database = sqlite3.connect(self._path, timeout=60, isolation_level=None)
-        try:
-            database.execute("PRAGMA synchronous = NORMAL")
-            database.execute("BEGIN IMMEDIATE")
-            database.execute(
-                "CREATE TABLE IF NOT EXISTS keys (name TEXT PRIMARY KEY, value TEXT, is_list INTEGER, ends_at REAL)"
-            )
-            with database:
-                database.execute("DELETE FROM keys WHERE ends_at <= ?", (time.time(),))
-                yield database
-        finally:
-            database.close()
 
 
 def _row(database: sqlite3.Connection, key: str, is_list: bool | None = None) -> tuple[str, int, float] | None:

@@ -1,18 +1,17 @@
-"""The only place where the UI speaks HTTP: one method per request of docs/rest-api.md, contracts in and out.
+"""Every request that the UI makes of the backend: a method each, as in docs/rest-api.md, contracts in and out.
 
 The environment is read here and in app/server.py alone: ARM_API_URL (with /api) and ARM_API_TOKEN.
 """
 
 import os
-from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO, Literal, NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import Any, BinaryIO, Literal, NamedTuple
 from urllib.parse import quote
 
 import httpx
 import streamlit as st
-from pydantic import TypeAdapter, ValidationError
 
-from backend.contracts.base import Contract, ErrorReply, Problem
+from app.api_requests import UPLOAD_TIMEOUT, ApiRequests, parsed
 from backend.contracts.datasets import (
     Dataset,
     DatasetItem,
@@ -55,23 +54,6 @@ from backend.contracts.runs import (
 )
 
 DEFAULT_API_URL = "http://127.0.0.1:8600/api"
-UPLOAD_CHUNK_BYTES = 1 << 20
-UPLOAD_TIMEOUT = httpx.Timeout(connect=3, read=1800, write=120, pool=5)
-
-T = TypeVar("T")
-
-
-class ApiError(Exception):
-    """The backend refused a request. `code` and `params` name the sentence, `problems` locate faults in an upload."""
-
-    def __init__(self, reply: ErrorReply, status: int) -> None:
-        super().__init__(f"{status} {reply.code}: {reply.message}")
-        self.code = reply.code
-        self.params = reply.params
-        self.problems: tuple[Problem, ...] = reply.problems
-        self.message = reply.message
-        self.hint = reply.hint
-        self.status = status
 
 
 class LogTail(NamedTuple):
@@ -81,26 +63,8 @@ class LogTail(NamedTuple):
     total_bytes: int
 
 
-class ApiUnavailableError(ApiError):
-    """The backend does not answer, or says that a store behind it does not; the request may be repeated.
-
-    `is_change`: the request was to change something, and nobody knows whether it did.
-    """
-
-    def __init__(self, reply: ErrorReply, status: int, is_change: bool) -> None:
-        super().__init__(reply, status)
-        self.is_change = is_change
-
-
-class Api:
+class Api(ApiRequests):
     """A client of the backend; thread-safe, one per process."""
-
-    def __init__(self, client: httpx.Client) -> None:
-        self._client = client
-
-    def close(self) -> None:
-        """Close the connections; the client is of no use afterwards."""
-        self._client.close()
 
     # --- the machine ---
 
@@ -299,7 +263,7 @@ class Api:
         reply = self._send(
             "GET", f"/runs/{_part(run_id)}/points", params=_given(max_points=max_points, version=version)
         )
-        return None if reply.status_code == httpx.codes.NOT_MODIFIED else _parsed(reply, PointsReply)
+        return None if reply.status_code == httpx.codes.NOT_MODIFIED else parsed(reply, PointsReply)
 
     def metrics(self, run_id: str) -> list[Metric]:
         """Test metrics of a run."""
@@ -367,60 +331,6 @@ class Api:
     def open_solution(self, solution_id: str) -> Project:
         """A new project with the solution's code."""
         return self._json("POST", f"/solutions/{_part(solution_id)}/open", Project)
-
-    # --- how a request is made ---
-
-    def _json(self, method: str, path: str, shape: type[T], body: Contract | None = None, **options: Any) -> T:
-        if body is not None:
-            options["content"] = body.model_dump_json(by_alias=True, exclude_unset=True)
-            options["headers"] = {"Content-Type": "application/json"}
-        return _parsed(self._send(method, path, **options), shape)
-
-    def _upload(self, method: str, path: str, source: BinaryIO, shape: type[T], **options: Any) -> T:
-        reply = self._send(method, path, content=_chunks(source), timeout=UPLOAD_TIMEOUT, **options)
-        return _parsed(reply, shape)
-
-    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        try:
-            reply = self._client.request(method, path, **options)
-        except httpx.TransportError as error:
-            raise ApiUnavailableError(_unavailable(self._client.base_url, error), 0, method != "GET") from error
-        if reply.is_success or reply.status_code == httpx.codes.NOT_MODIFIED:
-            return reply
-        raise _error_from_reply(reply)
-
-
-def _chunks(source: BinaryIO) -> Iterator[bytes]:
-    source.seek(0)  # a retry, or a second press of the button, starts at the beginning
-    while chunk := source.read(UPLOAD_CHUNK_BYTES):
-        yield chunk
-
-
-def _unavailable(base_url: httpx.URL, error: Exception) -> ErrorReply:
-    params = {"url": str(base_url).rstrip("/"), "detail": str(error) or type(error).__name__}
-    return ErrorReply(code="api_unavailable", params=params, message=f"{params['url']} does not answer")
-
-
-def _error_from_reply(reply: httpx.Response) -> ApiError:
-    try:
-        parsed = ErrorReply.model_validate_json(reply.content)
-    except ValidationError:
-        parsed = _unexpected(reply)
-    if reply.status_code in (502, 503, 504):
-        return ApiUnavailableError(parsed, reply.status_code, reply.request.method != "GET")
-    return ApiError(parsed, reply.status_code)
-
-
-def _parsed(reply: httpx.Response, shape: type[T]) -> T:
-    try:
-        return TypeAdapter(shape).validate_json(reply.content)
-    except ValidationError as error:
-        raise ApiError(_unexpected(reply), reply.status_code) from error
-
-
-def _unexpected(reply: httpx.Response) -> ErrorReply:
-    params = {"status": reply.status_code, "request": f"{reply.request.method} {reply.request.url.path}"}
-    return ErrorReply(code="api_unexpected_reply", params=params, message=reply.text[:200])
 
 
 def _part(value: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 from app import session_keys
-from app.api_client import ApiError
+from app.api_requests import ApiError
 from backend.contracts.base import Reason
 
 LANGUAGES = ("ru", "en")
@@ -88,6 +88,12 @@ def render_hint(reason: Reason | ApiError) -> str:
         if key in sentences:
             return _filled(sentences[key], reason.params)
     return getattr(reason, "hint", "")
+
+
+def render_whole(reason: Reason | ApiError) -> str:
+    """What happened and what to do about it, as sentences in a row."""
+    told, hint = render(reason).rstrip(), render_hint(reason)
+    return f"{told}{'' if told.endswith(('.', '!', '?', '…')) else '.'} {hint}" if hint else told
 
 
 def _filled(sentence: str, params: dict[str, Any]) -> str:

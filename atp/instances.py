@@ -227,16 +227,21 @@ def _with_argument(value: Value, path: list[str], place: Place, new: OuterValue)
 def needs_of(instance: Instance, name: str) -> list[tuple[str, Place]]:
     """Names of components and stages of this file that one of them needs, with the place of each mention."""
     if name in instance.components:
-        references = own_references(instance.components[name].value)
+        references = references_in(instance.components[name].value)
     else:
         references = list(references_of(instance.model.stages[name].block))
     known = (*instance.components, *instance.model.stages)
     return [(ref.name, ref.place) for ref in references if ref.kind == "component" and ref.name in known]
 
 
-def own_references(value: Value) -> list[Reference]:
-    """References of this file in a value; what an outer file put in is not this file's."""
-    return references_in(value)
+def read_from_outside(instance: Instance, stage_name: str) -> set[str]:
+    """Artefacts of a stage that are read as `$stage.name` somewhere in the file: only these outlive it."""
+    return {
+        reference.path[1]
+        for stage in instance.model.stages.values()
+        for reference in references_of(stage.block)
+        if reference.kind == "artefact" and reference.name == stage_name and len(reference.path) > 1
+    }
 
 
 def creation_order(instance: Instance, problems: Problems | None = None) -> list[str]:

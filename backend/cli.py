@@ -19,7 +19,7 @@ from backend.domain.errors import ArmError
 from backend.embedded.ports import next_free_port
 from backend.embedded.secrets import read_or_make_secret
 from backend.embedded.servers import start_servers
-from backend.sentences import sentence, terminal_language
+from backend.sentences import terminal_sentence
 from backend.settings import Settings
 from backend.workstation import Part, PartFailedError, keep_running, plan_parts
 
@@ -126,7 +126,7 @@ def doctor_report(settings: Settings) -> int:
 
 def say(key: str, **params: object) -> str:
     """A sentence in the terminal's language."""
-    return sentence(key, params, terminal_language())
+    return terminal_sentence(key, params)
 
 
 def fail(key: str, **params: object) -> None:

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from typing import Any, Literal
 import psutil
 
 from backend.domain.errors import ArmError
-from backend.embedded.binaries import find_mongod, find_redis
+from backend.embedded.binaries import Binary, find_mongod, find_redis
 from backend.embedded.ports import is_free
 from backend.runs.launchers.bubblewrap import bubblewrap_fault
 from backend.settings import Settings
@@ -36,8 +37,8 @@ def examine(settings: Settings) -> list[Finding]:
     return [
         _python(),
         _torch(),
-        _mongo(settings),
-        _redis(settings),
+        _server("mongo", settings.mongo_url, find_mongod),
+        _server("redis", settings.redis_url, find_redis),
         _home(settings.home_dir),
         _memory(),
         _port(settings, "ui"),
@@ -64,24 +65,14 @@ def _torch() -> Finding:
     return Finding("torch", "missing", answer.stderr.strip().splitlines()[-1])
 
 
-def _mongo(settings: Settings) -> Finding:
-    if settings.mongo_url:
-        return Finding("mongo", "ok", "ARM_MONGO_URL")
+def _server(topic: str, url: str | None, find_binary: Callable[[], Binary]) -> Finding:
+    if url:
+        return Finding(topic, "ok", f"ARM_{topic.upper()}_URL")
     try:
-        binary = find_mongod()
+        binary = find_binary()
     except ArmError as error:
-        return Finding("mongo", "missing", str(error.params["tried"]))
-    return Finding("mongo", "ok", f"{binary.version} ({binary.origin})")
-
-
-def _redis(settings: Settings) -> Finding:
-    if settings.redis_url:
-        return Finding("redis", "ok", "ARM_REDIS_URL")
-    try:
-        binary = find_redis()
-    except ArmError as error:
-        return Finding("redis", "missing", str(error.params["tried"]))
-    return Finding("redis", "ok", f"{binary.version} ({binary.origin})")
+        return Finding(topic, "missing", str(error.params["tried"]))
+    return Finding(topic, "ok", f"{binary.version} ({binary.origin})")
 
 
 def _home(home: Path) -> Finding:

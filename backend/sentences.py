@@ -16,8 +16,12 @@ def sentence(key: str, params: Mapping[str, Any] | None = None, language: str = 
 
     A hole without a parameter stays visible as `{hole}`: a message with a gap is better than none.
     """
-    text = _catalogue(language).get(key)
-    return key if text is None else text.format_map(_Holes(params or {}))
+    return _filled(_catalogue(language).get(key, key), params)
+
+
+def terminal_sentence(key: str, params: Mapping[str, Any] | None = None) -> str:
+    """The same in the terminal's language. Pages draw `code` as code; a terminal gets it in quotation marks."""
+    return _filled(_catalogue(terminal_language()).get(key, key).replace("`", "'"), params)
 
 
 def terminal_language() -> str:
@@ -26,6 +30,10 @@ def terminal_language() -> str:
         if value := os.environ.get(variable):
             return "ru" if value.lower().startswith("ru") else "en"
     return "en"
+
+
+def _filled(text: str, params: Mapping[str, Any] | None) -> str:
+    return text.format_map(_Holes(params or {}))
 
 
 class _Holes(dict[str, Any]):

@@ -3,17 +3,14 @@
 The script logs the time as the value of a point; the page compares what its chart has drawn with its own clock.
 """
 
-import io
 import statistics
 import tempfile
-import zipfile
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from backend.contracts.projects import ProjectCreate
 from backend.contracts.runs import RunCreate
-from benchmarks.own_workstation import workstation
+from benchmarks.own_workstation import project_of, workstation
 
 POINTS = 60
 SCRIPT = f"""
@@ -39,11 +36,7 @@ BROWSER_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disab
 def main() -> None:
     """Print median, 95th percentile and worst of the newest point's age when it appears."""
     with tempfile.TemporaryDirectory(prefix="arm-bench-") as home, workstation(Path(home)) as (api, url):
-        project = api.create_project(ProjectCreate(name="clock"))
-        archive = io.BytesIO()
-        with zipfile.ZipFile(archive, "w") as target:
-            target.writestr("train.py", SCRIPT)
-        project = api.upload_code(project.id, archive)
+        project = project_of(api, SCRIPT)
         run = api.start_run(RunCreate(project_id=project.id, kind="train"))
         with sync_playwright() as playwright:
             path = "/usr/bin/chromium" if Path("/usr/bin/chromium").exists() else None

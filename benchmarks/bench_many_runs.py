@@ -4,18 +4,15 @@ Each point's value is the time when it was logged, so the answer that a page get
 first answer with the last point counts; later ones say nothing, because nothing newer exists.
 """
 
-import io
 import os
 import statistics
 import tempfile
 import time
-import zipfile
 from pathlib import Path
 
 from app.api_client import Api
-from backend.contracts.projects import ProjectCreate
 from backend.contracts.runs import FINAL_STATES, RunCreate
-from benchmarks.own_workstation import workstation
+from benchmarks.own_workstation import project_of, workstation
 
 RUNS = int(os.environ.get("ARM_BENCH_RUNS", "50"))
 POINTS_A_SECOND = 100
@@ -37,11 +34,7 @@ def main() -> None:
     """Print how old the newest point was in the answers to one page, and how many points of all runs are there."""
     os.environ["ARM_CPU_SLOTS"] = str(RUNS)
     with tempfile.TemporaryDirectory(prefix="arm-bench-") as home, workstation(Path(home)) as (api, _):
-        project = api.create_project(ProjectCreate(name="clock"))
-        archive = io.BytesIO()
-        with zipfile.ZipFile(archive, "w") as target:
-            target.writestr("train.py", SCRIPT)
-        project = api.upload_code(project.id, archive)
+        project = project_of(api, SCRIPT)
         started = time.monotonic()
         runs = [api.start_run(RunCreate(project_id=project.id, kind="train")) for _ in range(RUNS)]
         wait_until_all_run(api)

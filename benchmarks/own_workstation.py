@@ -1,5 +1,6 @@
 """A workstation of its own for a benchmark, or the part of one that it needs: nothing of the user's is touched."""
 
+import io
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import psutil
 import uvicorn
 
 from app.api_client import Api
+from backend.contracts.projects import Project, ProjectCreate
 from backend.embedded.ports import free_port
 from backend.embedded.servers import start_servers
 from backend.main import create_app
@@ -141,6 +143,14 @@ def wait_for_worker(client: httpx.Client) -> None:
         assert time.monotonic() < deadline, "the workstation did not start"
         time.sleep(0.1)
     time.sleep(2)
+
+
+def project_of(api: Api, script: str, name: str = "clock") -> Project:
+    """A project whose training is this text."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as target:
+        target.writestr("train.py", script)
+    return api.upload_code(api.create_project(ProjectCreate(name=name)).id, archive)
 
 
 def zip_folder(folder: Path, archive: Path) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from app import session_keys
-from app.api_client import ApiError
+from app.api_requests import ApiError
 from app.components.boxes import Box, boxes_from_markup
 from backend.contracts.datasets import DatasetItem
 

@@ -125,7 +125,8 @@ export default function ({ data, parentElement }) {
   if (!state) states.set(root, (state = create(root)));
   const isNew = state.data?.src !== data.src;
   state.data = data;
-  state.stage.style.height = `${data.stage}px`;
+  // as high as the picture needs at this width; a tall one gets bars
+  Object.assign(state.stage.style, { aspectRatio: `${data.width} / ${data.height}`, maxHeight: `${data.stage}px` });
   for (const button of root.querySelectorAll("button")) button.title = data.labels[button.dataset.act];
   if (isNew) {
     state.stage.classList.remove("broken");

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
+from app.components import table_height
 from app.components.annotation_draft import Draft
 from app.i18n import t
 
@@ -34,7 +35,7 @@ def show(draft: Draft, classes: Sequence[str]) -> None:
         frame,
         hide_index=True,
         key=key,
-        height=min(430, 37 + 35 * len(frame)),
+        height=table_height.fitted(len(frame), 430),
         on_change=lambda: apply_edits(draft, st.session_state[key]["edited_rows"]),
         disabled=["confidence", "size", "place"],
         column_order=["class", *(["confidence"] if has_scores else []), "size", "place", "delete"],

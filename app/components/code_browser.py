@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 import streamlit as st
 
 from app.api_client import api
-from app.components import confirm, error_box
+from app.components import confirm, error_box, table_height
 from app.format import plain, size
 from app.i18n import count, t
 from app.query import query_choice, remember
@@ -32,7 +32,7 @@ def show(project: Project) -> None:
 
 def show_files(files: tuple[CodeFile, ...], key: str) -> None:
     """The list alone."""
-    st.dataframe(_rows(files), hide_index=True, key=key, height=_height(files))
+    st.dataframe(_rows(files), hide_index=True, key=key, height=table_height.fitted(len(files), VIEW_PX))
 
 
 def _show_selectable(files: tuple[CodeFile, ...], key: str, role_of: Callable[[str], str]) -> int | None:
@@ -42,7 +42,7 @@ def _show_selectable(files: tuple[CodeFile, ...], key: str, role_of: Callable[[s
         [row | {t("projects.role"): role_of(file.path)} for row, file in zip(_rows(files), files, strict=True)],
         hide_index=True,
         key=key,
-        height=_height(files),
+        height=table_height.fitted(len(files), VIEW_PX),
         on_select="rerun",
         selection_mode="single-row",
         column_order=[t("projects.file"), *([t("projects.role")] if has_roles else []), t("projects.size")],
@@ -57,10 +57,6 @@ def _show_selectable(files: tuple[CodeFile, ...], key: str, role_of: Callable[[s
 
 def _rows(files: tuple[CodeFile, ...]) -> list[dict[str, str]]:
     return [{t("projects.file"): file.path, t("projects.size"): size(file.size_bytes)} for file in files]
-
-
-def _height(files: tuple[CodeFile, ...]) -> int:
-    return min(VIEW_PX, 37 + 35 * max(1, len(files)))
 
 
 def _show_list(project: Project, current: int) -> str | None:

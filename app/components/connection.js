@@ -1,5 +1,5 @@
 // Asks /live/health of the page's own origin and says what does not answer: the pages' server, the API or a store.
-// Called by Streamlit on mount and on every rerun; `data` is {labels} (see connection.py).
+// Called by Streamlit on mount and on every rerun; `data` is {labels, language} (see connection.py).
 
 const POLL_MS = 2_000;
 const POLL_AWAY_MS = 1_000;
@@ -19,8 +19,9 @@ class Connection {
     document.addEventListener("visibilitychange", this.wake);
   }
 
-  configure({ labels }) {
+  configure({ labels, language }) {
     this.labels = labels;
+    document.documentElement.lang = language; // Streamlit calls every page English: browsers offer to translate it
     if (this.away === undefined) this.tick();
     else this.draw();
   }

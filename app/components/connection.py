@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.i18n import t
+from app.i18n import language, t
 
 _HERE = Path(__file__).parent
 _HTML = """
@@ -27,4 +27,5 @@ _component = st.components.v2.component(
 
 def show() -> None:
     """Draw the pulse; the notice appears by itself."""
-    _component(key="connection", data={"labels": {label: t(f"connection.{label}") for label in _LABELS}})
+    labels = {label: t(f"connection.{label}") for label in _LABELS}
+    _component(key="connection", data={"labels": labels, "language": language()})

@@ -9,9 +9,10 @@ from typing import NoReturn
 import streamlit as st
 
 from app import session_keys
-from app.api_client import ApiError, ApiUnavailableError, api
+from app.api_client import api
+from app.api_requests import ApiError, ApiUnavailableError
 from app.format import plain
-from app.i18n import render, render_hint, t
+from app.i18n import render, render_hint, render_whole, t
 from backend.contracts.base import Problem
 
 RETRY_EVERY_S = 2
@@ -56,7 +57,7 @@ def show_problems(problems: tuple[Problem, ...]) -> None:
         {
             t("problems.file"): problem.file or "",
             t("problems.line"): problem.line,
-            t("problems.text"): " ".join(filter(None, [render(problem), render_hint(problem)])),
+            t("problems.text"): render_whole(problem),
         }
         for problem in problems[:PROBLEMS_SHOWN]
     ]

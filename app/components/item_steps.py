@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.api_client import api
+from app.components import step_buttons
 from app.components.item_position import position
 from app.i18n import language, t
 from app.query import remember
@@ -26,27 +27,14 @@ def show(dataset: Dataset, item: DatasetItem) -> None:
         )
         if chosen != item.split:
             _go_to(dataset, chosen, 0)
-        if st.button(
-            t("annotate.previous"),
-            key="previous_item",
-            icon=":material/chevron_left:",
-            shortcut="Left",
-            disabled=index == 0,
-        ):
+        if step_buttons.show_previous("previous_item", index):
             _go_to(dataset, item.split, index - 1)
         number = st.number_input(
             t("annotate.number"), 1, total, index + 1, key=f"number_{item.id}", width=96, label_visibility="collapsed"
         )
         if number != index + 1:
             _go_to(dataset, item.split, number - 1)
-        if st.button(
-            t("annotate.next"),
-            key="next_item",
-            icon=":material/chevron_right:",
-            icon_position="right",
-            shortcut="Right",
-            disabled=index + 1 >= total,
-        ):
+        if step_buttons.show_next("next_item", index, total):
             _go_to(dataset, item.split, index + 1)
         st.caption(t("annotate.of", total=total))
 

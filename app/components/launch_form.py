@@ -7,7 +7,7 @@ from app.api_client import Api, api
 from app.components import launch_options, parameter_form, picker, sample_picker
 from app.i18n import language, t
 from app.query import query_id
-from backend.contracts.datasets import Split
+from backend.contracts.datasets import Dataset, Split
 from backend.contracts.parameters import Parameter
 from backend.contracts.projects import Project
 from backend.contracts.runs import FINAL_STATES, Run, RunCreate, RunKind
@@ -52,16 +52,7 @@ def show(
     if dataset is not None:
         sample_picker.show_contents(dataset)
     with st.expander(t("launch.more"), key=f"{key}_more"):
-        if dataset is not None:
-            fields["split_roles"] = sample_picker.show_roles(dataset, _ROLES[kind], key)
-        if kind == "train" and project.weights:
-            fields["project_weights"] = st.checkbox(
-                t("launch.from_own_weights"),
-                value=True,
-                key=f"{key}_own_weights",
-                help=t("launch.from_own_weights_help"),
-            )
-        fields.update(launch_options.show(client.workers(), key))
+        fields |= _more(client, kind, project, dataset, key)
     declared = project.parameters.train if kind == "train" else project.parameters.test
     parameters = pipeline_parameters if pipeline else declared
     fields["params"] = parameter_form.show(parameters, key)
@@ -76,6 +67,20 @@ def show(
         icon=":material/play_arrow:",
     )
     return RunCreate(project_id=project.id, kind=kind, **fields) if is_pressed else None
+
+
+def _more(client: Api, kind: RunKind, project: Project, dataset: Dataset | None, key: str) -> dict[str, object]:
+    fields: dict[str, object] = {}
+    if dataset is not None:
+        fields["split_roles"] = sample_picker.show_roles(dataset, _ROLES[kind], key)
+    if kind == "train" and project.weights:
+        fields["project_weights"] = st.checkbox(
+            t("launch.from_own_weights"),
+            value=True,
+            key=f"{key}_own_weights",
+            help=t("launch.from_own_weights_help"),
+        )
+    return fields | launch_options.show(client.workers(), key)
 
 
 def _device(client: Api, project: Project, key: str) -> str:

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from app.api_client import ApiError, ApiUnavailableError, api
+from app.api_client import api
+from app.api_requests import ApiError, ApiUnavailableError
 from app.components import error_box
 from app.components.annotation_draft import TRUTH, Draft, forget
 from app.components.boxes import boxes_from_markup, markup_with_boxes

@@ -6,7 +6,8 @@ from typing import Any, get_args
 import pandas as pd
 import streamlit as st
 
-from app.api_client import ApiError, ApiUnavailableError, api
+from app.api_client import api
+from app.api_requests import ApiError, ApiUnavailableError
 from app.components import error_box, parameter_form
 from app.components.parameter_rows import COLUMNS, DEFAULT_GROUP, parameters_from_rows, rows_from_parameters
 from app.i18n import t

@@ -9,7 +9,7 @@ from app.api_client import api
 from app.components import error_box, pipeline_editor, pipeline_graph, pipeline_library
 from app.components.pipeline_draft import EDITOR, Draft, current, draw_again
 from app.format import plain
-from app.i18n import count, language, render, render_hint, t
+from app.i18n import count, language, render, render_whole, t
 from backend.contracts.pipelines import (
     PipelineCheck,
     PipelineFile,
@@ -19,8 +19,6 @@ from backend.contracts.pipelines import (
     PipelineProblem,
     PipelineReport,
 )
-
-GRAPHS = ("exec", "init")
 
 
 def show(project_id: str, file: PipelineFile, failure: PipelineProblem | None, failure_id: str) -> None:
@@ -115,7 +113,7 @@ def _status(report: PipelineReport, draft: Draft) -> None:
     if report.state == "waiting":
         st.caption(f":material/hourglass_top: {t('pipelines.waiting')}")
     elif report.state == "failed" and report.fault is not None:
-        st.error(plain(f"{render(report.fault)} {render_hint(report.fault)}"), icon=":material/error:")
+        st.error(plain(render_whole(report.fault)), icon=":material/error:")
     elif errors or warnings:
         parts = [count("pipelines.errors", errors)] if errors else []
         parts += [count("pipelines.warnings", warnings)] if warnings else []
@@ -172,7 +170,7 @@ def _show_graph(draft: Draft, report: PipelineReport, kind: str) -> None:
     if graph.dot:
         kept[name] = graph.dot
     elif graph.fault is not None:
-        text = plain(f"{render(graph.fault)} {render_hint(graph.fault)}")
+        text = plain(render_whole(graph.fault))
         (st.caption if name in kept else st.info)(text)
     if name in kept:  # while a file is in error its last graph still helps to find one's way
         pipeline_graph.show(name, kept[name], key)

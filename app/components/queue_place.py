@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import navigation
 from app.format import plain
-from app.i18n import render, render_hint, t
+from app.i18n import render_whole, t
 from backend.contracts.base import Reason
 from backend.contracts.runs import Run
 
@@ -19,4 +19,4 @@ def show(run: Run) -> None:
 
 def sentence(reason: Reason) -> str:
     """The reason and, where somebody has to do something, what."""
-    return " ".join(filter(None, [render(reason), render_hint(reason)]))
+    return render_whole(reason)

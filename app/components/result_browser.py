@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.api_client import api
-from app.components import result_view
+from app.components import result_view, step_buttons
 from app.components.class_colours import colours
 from app.i18n import t
 from app.query import query_choice, query_number, remember
@@ -67,13 +67,7 @@ def _show_filters(classes: tuple[str, ...], class_name: str | None) -> result_vi
 
 def _show_steps(run: Run, class_name: str | None, index: int, page: ResultPage) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button(
-            t("results.previous"),
-            key="previous_image",
-            icon=":material/chevron_left:",
-            shortcut="Left",
-            disabled=index == 0,
-        ):
+        if step_buttons.show_previous("previous_image", index):
             _go_to(index - 1)
         names = _names(run.id, class_name, page.total)
         if index < len(names):
@@ -90,14 +84,7 @@ def _show_steps(run: Run, class_name: str | None, index: int, page: ResultPage) 
             )
         else:
             st.markdown(page.results[0].name)
-        if st.button(
-            t("results.next"),
-            key="next_image",
-            icon=":material/chevron_right:",
-            icon_position="right",
-            shortcut="Right",
-            disabled=index + 1 >= page.total,
-        ):
+        if step_buttons.show_next("next_image", index, page.total):
             _go_to(index + 1)
         st.caption(t("results.of", number=index + 1, total=page.total))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app import navigation
-from app.components import box_image, facts
+from app.components import box_image, facts, table_height
 from app.components.box_matching import IOU_THRESHOLD, Matching, match
 from app.components.boxes import Box, boxes_from_markup
 from app.i18n import t
@@ -69,29 +69,26 @@ def _show_table(predictions: list[Box], truths: list[Box], matching: Matching) -
     for index, box in enumerate(predictions):
         hit = matching.pairs.get(index)
         verdict = t("results.verdict_hit", iou=f"{hit[1]:.2f}") if hit else t("results.verdict_extra")
-        rows.append(_row(box, t("results.kind_prediction"), verdict))
+        rows.append(_row(box, verdict))
     for index, box in enumerate(truths):
         is_missed = index in matching.false_negatives
-        rows.append(
-            _row(box, t("results.truth"), t("results.verdict_missed" if is_missed else "results.verdict_found"))
-        )
+        rows.append(_row(box, t("results.verdict_missed" if is_missed else "results.verdict_found")))
     if not rows:
         st.caption(t("results.no_boxes"))
         return
     st.dataframe(
         rows,
         hide_index=True,
-        height=min(380, 37 + 35 * len(rows)),
+        height=table_height.fitted(len(rows), 380),
         key="boxes_table",
     )
 
 
-def _row(box: Box, kind: str, verdict: str) -> dict[str, object]:
+def _row(box: Box, verdict: str) -> dict[str, object]:
     return {
         t("results.class"): box.class_name,
         t("results.confidence"): "" if box.confidence is None else f"{box.confidence:.2f}",
         t("results.verdict"): verdict,
-        t("results.kind"): kind,
         t("results.size"): f"{box.x2 - box.x1:.0f} × {box.y2 - box.y1:.0f}",
         t("results.place"): f"{box.x1:.0f}, {box.y1:.0f}",
     }

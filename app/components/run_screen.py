@@ -6,7 +6,8 @@ from http import HTTPStatus
 import streamlit as st
 
 from app import navigation, session_keys
-from app.api_client import Api, ApiError, api
+from app.api_client import Api, api
+from app.api_requests import ApiError
 from app.components import error_box, launch_form, picker, run_badge, run_deletion, run_history, run_view
 from app.i18n import t
 from app.query import query_id, remember

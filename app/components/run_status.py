@@ -7,7 +7,7 @@ import streamlit as st
 from app.api_client import api
 from app.components import error_box, queue_place, run_badge, run_repeats
 from app.format import duration, moment, plain
-from app.i18n import render, render_hint, t
+from app.i18n import render_whole, t
 from backend.contracts.runs import FINAL_STATES, Run
 
 REFRESH_EVERY_S = 1
@@ -97,7 +97,7 @@ def _stop_button(run: Run) -> None:
 def _show_reason(run: Run) -> None:
     if run.reason is None:
         return
-    sentence = plain(" ".join(filter(None, [render(run.reason), render_hint(run.reason)])))
+    sentence = plain(render_whole(run.reason))
     if run.state in ("failed", "lost"):
         st.error(sentence, icon=":material/error:")
         if run.stderr_tail.strip():

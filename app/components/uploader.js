@@ -73,6 +73,19 @@ function pause(seconds, signal) {
   });
 }
 
+// The last chunk may still be on its way into the file, which is busy then (409); an import that refused it took it.
+async function discard(id) {
+  for (let attempt = 0; attempt < 5; attempt += 1) {
+    try {
+      await asked("DELETE", `/upload/${id}`);
+      return;
+    } catch (error) {
+      if (error.status !== 409) return;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
+}
+
 class Uploader {
   constructor(root) {
     this.root = root;
@@ -227,7 +240,7 @@ class Uploader {
   forget() {
     const left = this.upload;
     this.upload = null;
-    if (left) asked("DELETE", `/upload/${left.id}`).catch(() => {}); // gone already when the import refused it
+    if (left) discard(left.id);
     this.set("idle");
   }
 

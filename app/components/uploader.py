@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar
 import streamlit as st
 from pydantic import TypeAdapter, ValidationError
 
-from app.api_client import ApiError
+from app.api_requests import ApiError
 from app.components import error_box
 from app.i18n import language, t
 from backend.contracts.base import ErrorReply

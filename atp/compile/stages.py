@@ -1,14 +1,14 @@
 """One stage to one Python function."""
 
 import ast
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from atp.compile.bindings import Bindings
 from atp.compile.expressions import Loop, Translator
 from atp.compile.options import CompileOptions
 from atp.compile.places import Placer
 from atp.diagnostics import Place
-from atp.instances import Instance
+from atp.instances import Instance, read_from_outside
 from atp.model.steps import (
     Block,
     BlockAction,
@@ -19,7 +19,6 @@ from atp.model.steps import (
     SetAction,
     Stage,
     Step,
-    references_of,
 )
 from atp.model.values import ConstantValue, Reference, Value
 
@@ -30,21 +29,10 @@ class CompiledStage:
 
     function: ast.FunctionDef
     objects: set[tuple[str, ...]]
-    step_labels: list[str] = field(default_factory=list)
 
     def source(self) -> str:
         """The function as Python text."""
         return ast.unparse(ast.fix_missing_locations(self.function))
-
-
-def names_read_outside(instance: Instance, stage: str) -> set[str]:
-    """Artefacts of a stage that are read as `$stage.name`: only these are kept after it."""
-    return {
-        reference.path[1]
-        for other in instance.model.stages.values()
-        for reference in references_of(other.block)
-        if reference.kind == "artefact" and reference.name == stage and len(reference.path) > 1
-    }
 
 
 def compile_stage(instance: Instance, stage: Stage, options: CompileOptions) -> CompiledStage:
@@ -58,9 +46,8 @@ class _StageCompiler:
         self._placer = Placer(instance.model.lines)
         self._bindings = Bindings(instance)
         self._translator = Translator(instance, self._placer, self._bindings)
-        self._kept = names_read_outside(instance, stage.name)
+        self._kept = read_from_outside(instance, stage.name)
         self._is_stopped = options.debug_stage == stage.name
-        self._labels: list[str] = []
         self._loop_count = 0
 
     def compile(self) -> CompiledStage:
@@ -87,7 +74,7 @@ class _StageCompiler:
             defaults=list(defaults),
         )
         function = ast.FunctionDef(stage.name, arguments, body, [])
-        return CompiledStage(self._placer.at(stage.place, function), self._bindings.objects, self._labels)
+        return CompiledStage(self._placer.at(stage.place, function), self._bindings.objects)
 
     def _late_defaults(self) -> list[ast.stmt]:
         statements: list[ast.stmt] = []

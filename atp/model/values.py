@@ -6,7 +6,6 @@ from typing import Literal
 from atp.diagnostics import Place
 
 ReferenceKind = Literal["library", "file", "component", "artefact"]
-SIGNS: dict[ReferenceKind, str] = {"library": "#", "file": "#", "component": "@", "artefact": "$"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +113,6 @@ def references_in(value: Value) -> list[Reference]:
             found.append(part)
         elif isinstance(part, Call):
             found.append(part.reference)
-        waiting += _parts_of(part)
-    return found
-
-
-def calls_in(value: Value) -> list[Call]:
-    """Every call inside a value, the outer one first."""
-    found: list[Call] = []
-    waiting: list[Value] = [value]
-    while waiting:
-        part = waiting.pop(0)
-        if isinstance(part, Call):
-            found.append(part)
         waiting += _parts_of(part)
     return found
 

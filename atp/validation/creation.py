@@ -9,12 +9,11 @@ from atp.compile.bindings import inner_file
 from atp.compile.building import Builder, BuiltPipeline
 from atp.compile.options import CompileOptions
 from atp.diagnostics import Problems
-from atp.instances import Instance, Workspace
+from atp.instances import Instance, Workspace, read_from_outside
 from atp.runtime.local_platform import use_local_platform
 from atp.runtime.run_info import make_run_info, seed_everything
 from atp.validation.checker import Checker
 from atp.validation.flow import check_stage
-from atp.validation.levels import read_from_outside
 
 
 def check_by_creating(workspace: Workspace, main: Instance, static: Problems, checkers: dict[int, Checker]) -> Problems:

@@ -30,7 +30,6 @@ class Flow:
     known: dict[str, Artefact] = field(default_factory=dict)
     loop_depth: int = 0
     guard_depth: int = 0  # how many conditions with every() are around the step
-    branch_lines: list[int] = field(default_factory=list)
     made: dict[str, Place] = field(default_factory=dict)
     read_names: set[str] = field(default_factory=set)
     reported: set[str] = field(default_factory=set)

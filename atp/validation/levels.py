@@ -3,8 +3,7 @@
 from typing import Literal, get_args
 
 from atp.diagnostics import Problems
-from atp.instances import Instance, Workspace, creation_order, needs_of
-from atp.model.steps import references_of
+from atp.instances import Instance, Workspace, creation_order, needs_of, read_from_outside
 from atp.validation.checker import Checker
 from atp.validation.flow import check_stage
 
@@ -30,16 +29,6 @@ def check_files(workspace: Workspace, main: Instance, with_imports: bool) -> tup
     if problems.has_errors:
         problems.drop("W407", "W408")  # what is in error may be the user of what seems unused
     return problems, checkers
-
-
-def read_from_outside(instance: Instance, stage_name: str) -> set[str]:
-    """Artefacts of a stage that are read as `$stage.name` somewhere in the file."""
-    return {
-        reference.path[1]
-        for stage in instance.model.stages.values()
-        for reference in references_of(stage.block)
-        if reference.kind == "artefact" and reference.name == stage_name and len(reference.path) > 1
-    }
 
 
 def _warn_of_unused(main: Instance, problems: Problems) -> None:

@@ -4,7 +4,6 @@ Users and roles come later.
 """
 
 import hmac
-from collections.abc import Callable
 
 from fastapi import Request
 
@@ -17,17 +16,12 @@ def bearer_token(request: Request) -> str:
     return token if scheme.lower() == "bearer" else ""
 
 
+def has_installation_token(request: Request) -> bool:
+    """Whether the installation's token came along."""
+    return hmac.compare_digest(bearer_token(request).encode(), request.app.state.settings.api_token.encode())
+
+
 async def installation_only(request: Request) -> None:
     """Dependency of every route but the agents': raises NotAllowedError unless the installation's token came along."""
-    if not hmac.compare_digest(bearer_token(request).encode(), request.app.state.settings.api_token.encode()):
+    if not has_installation_token(request):
         raise NotAllowedError("token_refused")
-
-
-def run_token_checker(is_run_token: Callable[[str, str], bool]) -> Callable[[Request, str], None]:
-    """Dependency of the agents' routes: `is_run_token(run_id, token)` decides."""
-
-    def check(request: Request, run_id: str) -> None:
-        if not is_run_token(run_id, bearer_token(request)):
-            raise NotAllowedError("token_refused")
-
-    return check

@@ -1,11 +1,11 @@
 """What routes ask for: services and settings of the running application."""
 
-import hmac
-from typing import Annotated, cast
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Request
 
-from backend.api.access import bearer_token
+from backend.api.access import bearer_token, has_installation_token
 from backend.domain.errors import NotAllowedError
 from backend.services.agent_service import AgentService
 from backend.services.dataset_regroup import DatasetRegrouping
@@ -28,7 +28,9 @@ from backend.settings import Settings
 from backend.stores.object_store import ObjectStore
 from backend.wiring import Connections, ProjectData, Services
 
-# They are coroutines because FastAPI calls those where they are; a plain function it would send to a thread, and a
+Service = TypeVar("Service")
+
+# Getters are coroutines because FastAPI calls those where they are; a plain function it would send to a thread, and a
 # request would change threads once more for each thing that its route asks for.
 
 
@@ -36,117 +38,47 @@ async def _settings(request: Request) -> Settings:
     return cast(Settings, request.app.state.settings)
 
 
-async def _services(request: Request) -> Services:
-    return _all(request)
+async def _objects(request: Request) -> ObjectStore:
+    return cast(Connections, request.app.state.connections).objects
 
 
 def _all(request: Request) -> Services:
     return cast(Services, request.app.state.services)
 
 
-async def _objects(request: Request) -> ObjectStore:
-    return cast(Connections, request.app.state.connections).objects
+def _from(pick: Callable[[Services], Service]) -> Callable[[Request], Coroutine[Any, Any, Service]]:
+    async def picked(request: Request) -> Service:
+        return pick(_all(request))
 
-
-async def _datasets(request: Request) -> DatasetService:
-    return _all(request).datasets
-
-
-async def _regrouping(request: Request) -> DatasetRegrouping:
-    return _all(request).regrouping
-
-
-async def _projects(request: Request) -> ProjectService:
-    return _all(request).projects
-
-
-async def _pipelines(request: Request) -> PipelineService:
-    return _all(request).pipelines
-
-
-async def _pipeline_versions(request: Request) -> PipelineVersions:
-    return _all(request).pipeline_versions
-
-
-async def _solutions(request: Request) -> SolutionService:
-    return _all(request).solutions
-
-
-async def _thumbnails(request: Request) -> Thumbnails:
-    return _all(request).thumbnails
-
-
-async def _runs(request: Request) -> RunService:
-    return _all(request).run.runs
-
-
-async def _retries(request: Request) -> RunRetries:
-    return _all(request).run.retries
-
-
-async def _records(request: Request) -> RunRecordService:
-    return _all(request).run.records
-
-
-async def _series(request: Request) -> SeriesService:
-    return _all(request).run.series
-
-
-async def _workers(request: Request) -> WorkerService:
-    return _all(request).run.workers
-
-
-async def _tickets(request: Request) -> RunTickets:
-    return _all(request).run.tickets
-
-
-async def _queue(request: Request) -> RunQueueService:
-    return _all(request).run.queue
-
-
-async def _uploads(request: Request) -> UploadService:
-    return _all(request).uploads
-
-
-async def _deletion(request: Request) -> RunDeletionService:
-    return _all(request).run.deletion
-
-
-async def _agents(request: Request) -> AgentService:
-    return _all(request).run.agents
-
-
-async def _project_data(request: Request) -> ProjectData:
-    return _all(request).project_data
+    return picked
 
 
 def object_reader(request: Request, sha256: str) -> None:
     """Who may read an object: the installation, or a run for the objects that it names. Raises NotAllowedError."""
-    token = bearer_token(request)
-    if hmac.compare_digest(token.encode(), cast(Settings, request.app.state.settings).api_token.encode()):
+    if has_installation_token(request):
         return
+    token = bearer_token(request)
     if not token or not _all(request).is_object_of_run(token, sha256):
         raise NotAllowedError("token_refused")
 
 
 SettingsOf = Annotated[Settings, Depends(_settings)]
-ServicesOf = Annotated[Services, Depends(_services)]
 ObjectsOf = Annotated[ObjectStore, Depends(_objects)]
-DatasetsOf = Annotated[DatasetService, Depends(_datasets)]
-RegroupingOf = Annotated[DatasetRegrouping, Depends(_regrouping)]
-ProjectsOf = Annotated[ProjectService, Depends(_projects)]
-PipelinesOf = Annotated[PipelineService, Depends(_pipelines)]
-PipelineVersionsOf = Annotated[PipelineVersions, Depends(_pipeline_versions)]
-SolutionsOf = Annotated[SolutionService, Depends(_solutions)]
-ThumbnailsOf = Annotated[Thumbnails, Depends(_thumbnails)]
-RunsOf = Annotated[RunService, Depends(_runs)]
-RetriesOf = Annotated[RunRetries, Depends(_retries)]
-RecordsOf = Annotated[RunRecordService, Depends(_records)]
-SeriesOf = Annotated[SeriesService, Depends(_series)]
-WorkersOf = Annotated[WorkerService, Depends(_workers)]
-TicketsOf = Annotated[RunTickets, Depends(_tickets)]
-QueueOf = Annotated[RunQueueService, Depends(_queue)]
-UploadsOf = Annotated[UploadService, Depends(_uploads)]
-DeletionOf = Annotated[RunDeletionService, Depends(_deletion)]
-ProjectDataOf = Annotated[ProjectData, Depends(_project_data)]
-AgentsOf = Annotated[AgentService, Depends(_agents)]
+DatasetsOf = Annotated[DatasetService, Depends(_from(lambda services: services.datasets))]
+RegroupingOf = Annotated[DatasetRegrouping, Depends(_from(lambda services: services.regrouping))]
+ProjectsOf = Annotated[ProjectService, Depends(_from(lambda services: services.projects))]
+PipelinesOf = Annotated[PipelineService, Depends(_from(lambda services: services.pipelines))]
+PipelineVersionsOf = Annotated[PipelineVersions, Depends(_from(lambda services: services.pipeline_versions))]
+SolutionsOf = Annotated[SolutionService, Depends(_from(lambda services: services.solutions))]
+ThumbnailsOf = Annotated[Thumbnails, Depends(_from(lambda services: services.thumbnails))]
+RunsOf = Annotated[RunService, Depends(_from(lambda services: services.run.runs))]
+RetriesOf = Annotated[RunRetries, Depends(_from(lambda services: services.run.retries))]
+RecordsOf = Annotated[RunRecordService, Depends(_from(lambda services: services.run.records))]
+SeriesOf = Annotated[SeriesService, Depends(_from(lambda services: services.run.series))]
+WorkersOf = Annotated[WorkerService, Depends(_from(lambda services: services.run.workers))]
+TicketsOf = Annotated[RunTickets, Depends(_from(lambda services: services.run.tickets))]
+QueueOf = Annotated[RunQueueService, Depends(_from(lambda services: services.run.queue))]
+UploadsOf = Annotated[UploadService, Depends(_from(lambda services: services.uploads))]
+DeletionOf = Annotated[RunDeletionService, Depends(_from(lambda services: services.run.deletion))]
+ProjectDataOf = Annotated[ProjectData, Depends(_from(lambda services: services.project_data))]
+AgentsOf = Annotated[AgentService, Depends(_from(lambda services: services.run.agents))]

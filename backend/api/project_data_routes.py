@@ -80,76 +80,18 @@ async def list_collections(request: Request, project_id: ProjectOf, data: Projec
     return await in_script_thread(request, data.documents.collections, project_id)
 
 
-@router.post("/documents/{collection}/insert")
-async def insert_documents(
-    request: Request,
-    project_id: ProjectOf,
-    collection: str,
-    data: ProjectDataOf,
-    body: Annotated[DocumentInsert, Depends(_json(DocumentInsert))],
-) -> DocumentChange:
-    """Add documents."""
-    return await in_script_thread(request, data.documents.insert, project_id, collection, body)
+def _add_document_route(command: str, model: type[Contract], reply: type[Contract]) -> None:
+    async def answer(
+        request: Request,
+        project_id: ProjectOf,
+        collection: str,
+        data: ProjectDataOf,
+        body: Annotated[Any, Depends(_json(model))],
+    ) -> Any:
+        return await in_script_thread(request, getattr(data.documents, command), project_id, collection, body)
 
-
-@router.post("/documents/{collection}/find")
-async def find_documents(
-    request: Request,
-    project_id: ProjectOf,
-    collection: str,
-    data: ProjectDataOf,
-    body: Annotated[DocumentFind, Depends(_json(DocumentFind))],
-) -> DocumentPage:
-    """A page of matches, at most 8 MiB."""
-    return await in_script_thread(request, data.documents.find, project_id, collection, body)
-
-
-@router.post("/documents/{collection}/count")
-async def count_documents(
-    request: Request,
-    project_id: ProjectOf,
-    collection: str,
-    data: ProjectDataOf,
-    body: Annotated[DocumentCount, Depends(_json(DocumentCount))],
-) -> DocumentChange:
-    """How many match."""
-    return await in_script_thread(request, data.documents.count, project_id, collection, body)
-
-
-@router.post("/documents/{collection}/update")
-async def update_documents(
-    request: Request,
-    project_id: ProjectOf,
-    collection: str,
-    data: ProjectDataOf,
-    body: Annotated[DocumentUpdate, Depends(_json(DocumentUpdate))],
-) -> DocumentChange:
-    """Change matches."""
-    return await in_script_thread(request, data.documents.update, project_id, collection, body)
-
-
-@router.post("/documents/{collection}/replace")
-async def replace_document(
-    request: Request,
-    project_id: ProjectOf,
-    collection: str,
-    data: ProjectDataOf,
-    body: Annotated[DocumentReplace, Depends(_json(DocumentReplace))],
-) -> DocumentChange:
-    """Replace the first match."""
-    return await in_script_thread(request, data.documents.replace, project_id, collection, body)
-
-
-@router.post("/documents/{collection}/delete")
-async def delete_documents(
-    request: Request,
-    project_id: ProjectOf,
-    collection: str,
-    data: ProjectDataOf,
-    body: Annotated[DocumentDelete, Depends(_json(DocumentDelete))],
-) -> DocumentChange:
-    """Delete matches."""
-    return await in_script_thread(request, data.documents.delete, project_id, collection, body)
+    path = f"/documents/{{collection}}/{command}"
+    router.add_api_route(path, answer, methods=["POST"], name=f"document_{command}", response_model=reply)
 
 
 def _add_key_route(command: str, model: type[Contract]) -> None:
@@ -160,6 +102,17 @@ def _add_key_route(command: str, model: type[Contract]) -> None:
 
     router.add_api_route(f"/keys/{command}", answer, methods=["POST"], name=f"key_{command}")
 
+
+_DOCUMENT_COMMANDS: dict[str, tuple[type[Contract], type[Contract]]] = {
+    "insert": (DocumentInsert, DocumentChange),
+    "find": (DocumentFind, DocumentPage),  # A page of at most 8 MiB.
+    "count": (DocumentCount, DocumentChange),
+    "update": (DocumentUpdate, DocumentChange),
+    "replace": (DocumentReplace, DocumentChange),
+    "delete": (DocumentDelete, DocumentChange),
+}
+for _command, (_model, _reply) in _DOCUMENT_COMMANDS.items():
+    _add_document_route(_command, _model, _reply)
 
 _KEY_COMMANDS: dict[str, type[Contract]] = {
     "set": KeySet,

@@ -17,11 +17,6 @@ WAITING_STATES: tuple[RunState, ...] = ("created", "queued")
 """No process belongs to the run yet."""
 
 
-def is_allowed(before: RunState, after: RunState) -> bool:
-    """Whether a run may go from `before` to `after` in one step."""
-    return after in ARROWS[before]
-
-
 def states_before(after: RunState) -> list[RunState]:
     """The states from which `after` is one step away: the condition of the update that makes the step."""
     return [state for state, targets in ARROWS.items() if after in targets]

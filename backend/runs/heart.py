@@ -13,7 +13,10 @@ from backend.runs.script_files import open_regular
 
 PERIOD_S = 1.0
 LONGEST_PERIOD_S = 5.0
-TAIL_BYTES = 8192
+LIVE_TAIL_BYTES = 64 << 10
+"""Of each stream while the script runs: some hundred lines for the reader of the log."""
+END_TAIL_BYTES = 8 << 10
+"""Of stderr with the end of the run, where a traceback stands; the whole files go along."""
 log = logging.getLogger(__name__)
 
 
@@ -84,7 +87,7 @@ class Heart:
 
 
 class ChangingTail:
-    """The last 8 KiB of a growing file."""
+    """The last 64 KiB of a growing file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -99,18 +102,21 @@ class ChangingTail:
         if size_bytes == self._size_bytes:
             return None
         self._size_bytes = size_bytes
-        return tail_text(self._path)
+        return tail_text(self._path, LIVE_TAIL_BYTES)
 
     def forget(self) -> None:
         """The last tail did not arrive: read it again next time."""
         self._size_bytes = -1
 
 
-def tail_text(path: Path) -> str:
-    """The last 8 KiB of a file as text; empty when there is no file, or the script put something else there."""
+def tail_text(path: Path, length_bytes: int = END_TAIL_BYTES) -> str:
+    """The end of a file as text in whole lines; empty when there is no file, or the script put something else there."""
     try:
         with open_regular(path) as file:
-            file.seek(max(0, file.seek(0, 2) - TAIL_BYTES))
-            return file.read(TAIL_BYTES).decode(errors="replace")
+            start = file.seek(max(0, file.seek(0, 2) - length_bytes))
+            content = file.read(length_bytes)
     except OSError:
         return ""
+    if start:
+        content = content.partition(b"\n")[2] or content  # One endless line stays.
+    return content.decode(errors="replace")

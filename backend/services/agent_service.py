@@ -26,10 +26,10 @@ from backend.services.run_reports import RunReports
 from backend.services.run_samples import RunSamples
 from backend.services.worker_service import token_hash
 from backend.stores.mongo.artifact_store import ArtifactStore
-from backend.stores.mongo.run_store import RunStore
+from backend.stores.mongo.run_store import END_TAIL_CHARS, RunStore
 from backend.stores.object_store import ObjectStore, hash_file
 
-TAIL_CHARS = 8192
+LIVE_TAIL_CHARS = 64 << 10
 ARTIFACT_KINDS = frozenset({"pytorch", "onnx", "checkpoint", "file", "log"})
 
 
@@ -99,7 +99,7 @@ class AgentService:
     def heartbeat(self, run_id: str, report: Heartbeat) -> AgentReply:
         """Renew the lease. The agent of a run that is final already is told to stop."""
         tails = {"stderr_tail": report.stderr_tail, "stdout_tail": report.stdout_tail}
-        changed = {name: text[-TAIL_CHARS:] for name, text in tails.items() if text is not None}
+        changed = {name: text[-LIVE_TAIL_CHARS:] for name, text in tails.items() if text is not None}
         is_stop_requested = self._runs.set_heartbeat(run_id, self._now(), changed)
         for note in report.notes:
             level: MessageLevel = "info" if note.code == "agent_replaced" else "warning"
@@ -114,9 +114,10 @@ class AgentService:
             "reason": report.reason.model_dump(),
             "exit_code": report.exit_code,
             "finished_at": self._now(),
+            # The whole files are there by now: what stays in the run's document is for the case that they could not be.
+            "stdout_tail": self._runs.tail(run_id, "stdout")[-END_TAIL_CHARS:],
+            "stderr_tail": (report.stderr_tail or self._runs.tail(run_id, "stderr"))[-END_TAIL_CHARS:],
         }
-        if report.stderr_tail:
-            changes["stderr_tail"] = report.stderr_tail[-TAIL_CHARS:]
         if self._runs.get(run_id).state not in FINAL_STATES:
             self._reports.warn(run_id, report.warnings)
         if self._runs.move(run_id, report.state, changes) is None:

@@ -4,18 +4,16 @@ Jobs do not need this process: it may be stopped and started again, on another m
 """
 
 import logging
-import signal
 import sys
 import time
 from collections import Counter
-from types import FrameType
 
-from backend.contracts.runs import ClaimRequest, Device, Run
+from backend.contracts.runs import Claim, Device, Run
 from backend.runs.api_connection import ApiAwayError, ApiConnection, ApiRefusedError
+from backend.runs.claim_loop import AWAY_PAUSE_S, ClaimLoop, Offer
 from backend.runs.cluster.job_keeper import JobKeeper
 from backend.runs.cluster.node_job import NodeJob
 from backend.runs.cluster.ray_jobs import ClusterAwayError, ClusterRefusedError, RayJobs
-from backend.runs.worker import AWAY_PAUSE_S, BUSY_WAIT_S, IDLE_WAIT_S, RENEW_S, ShutdownError
 from backend.runs.worker_name import held_worker_name
 from backend.settings import Settings
 
@@ -26,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class ClusterWorker:
-    """Single-threaded: look after the jobs, claim another run. While the cluster is away it claims nothing."""
+    """Single-threaded, see ClaimLoop: a run that it claims becomes a job. While the cluster is away it claims none."""
 
     def __init__(self, settings: Settings, name: str) -> None:
         self._settings = settings
@@ -43,34 +41,22 @@ class ClusterWorker:
             settings.cluster_run_cpus,
         )
         labels = [LABEL, *filter(None, settings.worker_labels.split(","))]
-        self._labels = tuple(dict.fromkeys(labels))
+        self._loop = ClaimLoop(self._api, name, tuple(dict.fromkeys(labels)), LOOK_S)
         self._devices: tuple[Device, ...] = ()
         self._counted_at: float | None = None
         self._has_leftovers_found = False
-        self._renewed_at = -RENEW_S
         self._is_away = True
-        self._is_stopping = False
-        self._is_waiting = False
-
-    def stop(self, *_: int | FrameType | None) -> None:
-        """Signal handler: claim nothing more. Jobs go on."""
-        self._is_stopping = True
-        if self._is_waiting:
-            raise ShutdownError
 
     def run(self) -> None:
-        """Work until `stop`. Raises ApiRefusedError for a wrong token of the installation."""
+        """Work until SIGTERM or SIGINT; jobs go on. Raises ApiRefusedError for a wrong token of the installation."""
         try:
-            while not self._is_stopping:
-                self._look_after()
-                self._claim_or_pause()
-        except ShutdownError:
-            log.info("stopping; jobs go on")
+            self._loop.run_until_signal(self)
         finally:
             self._ray.close()
             self._api.close()
 
-    def _look_after(self) -> None:
+    def look_after(self) -> None:
+        """See to the jobs; wait when the cluster or the API is away."""
         try:
             self._count_cards()
             if not self._has_leftovers_found:
@@ -86,6 +72,18 @@ class ClusterWorker:
             log.info("the API is away: %s", error)
             self._keeper.forgive_silence()
             time.sleep(AWAY_PAUSE_S)
+
+    def offer(self) -> Offer:
+        """The slots of the cluster."""
+        return Offer(self._devices, Counter(run.device for run in self._keeper.runs), is_open=not self._is_away)
+
+    def take(self, claim: Claim) -> None:
+        """Its token is not needed: the next look finds the run and gives it a ticket."""
+        log.info("claimed run %s for %s", claim.run_id, claim.device)
+
+    def api_is_away(self) -> None:
+        """The silence of agents is not their fault."""
+        self._keeper.forgive_silence()
 
     def _count_cards(self) -> None:
         now = time.monotonic()
@@ -103,30 +101,6 @@ class ClusterWorker:
                 "worker %s offers %s", self._name, ", ".join(f"{d.slots} × {d.name}" for d in devices) or "nothing"
             )
         self._devices, self._counted_at = devices, now
-
-    def _claim_or_pause(self) -> None:
-        busy = Counter(run.device for run in self._keeper.runs)
-        free = () if self._is_away else tuple(Counter({d.name: d.slots for d in self._devices}) - busy)
-        now = time.monotonic()
-        if not free and now - self._renewed_at < RENEW_S:
-            time.sleep(LOOK_S)
-            return
-        self._renewed_at = now
-        wait_s = 0.0 if not free else BUSY_WAIT_S if busy else IDLE_WAIT_S
-        request = ClaimRequest(worker=self._name, devices=self._devices, labels=self._labels, free=free, wait_s=wait_s)
-        try:
-            self._is_waiting = True
-            claim = self._api.claim(request)
-        except ApiAwayError as error:
-            log.info("the API is away: %s", error)
-            self._keeper.forgive_silence()
-            time.sleep(AWAY_PAUSE_S)
-            return
-        finally:
-            self._is_waiting = False
-        if claim is not None:
-            # Its token is not needed: the next look finds the run and gives it a ticket.
-            log.info("claimed run %s for %s", claim.run_id, claim.device)
 
     def _node_job(self, run: Run, ticket: str) -> NodeJob:
         settings = self._settings
@@ -154,10 +128,7 @@ def main() -> int:
         return 1
     try:
         with held_worker_name(settings.home_dir, settings.worker_name or LABEL) as name:
-            worker = ClusterWorker(settings, name)
-            signal.signal(signal.SIGTERM, worker.stop)
-            signal.signal(signal.SIGINT, worker.stop)
-            worker.run()
+            ClusterWorker(settings, name).run()
     except ApiRefusedError as error:
         log.error("the API refused this worker: %s", error)
         return 1

@@ -17,6 +17,8 @@ from backend.domain import run_lifecycle
 from backend.domain.errors import ConflictError, NotFoundError
 from backend.stores.mongo.driver_errors import translates_driver_errors
 
+END_TAIL_CHARS = 8 << 10
+"""Of stderr in every answer that has the run, and of both streams once it has ended."""
 _NOT_LISTED = {"code": 0, "token_sha256": 0, "stdout_tail": 0}
 _NOT_IN_LISTS = _NOT_LISTED | {"stderr_tail": 0}
 
@@ -317,6 +319,7 @@ def _from_document(document: dict[str, Any]) -> Run:
         reason=Reason(**document["reason"]) if document["reason"] else None,
         weights=tuple(weights["path"] for weights in document["weights"]),
         timings=RunTimings(**timings_of(document)),
+        stderr_tail=document.get("stderr_tail", "")[-END_TAIL_CHARS:],
         **{name: document[name] for name in _PLAIN_FIELDS if name in document},
     )
 
@@ -333,7 +336,7 @@ def timings_of(document: dict[str, Any]) -> dict[str, float | None]:
 
 
 _PLAIN_FIELDS = Run.model_fields.keys() - {
-    *("id", "samples", "limits", "reason", "weights", "timings", "message_counts", "waits_for")
+    *("id", "samples", "limits", "reason", "weights", "timings", "stderr_tail", "message_counts", "waits_for")
 }
 
 

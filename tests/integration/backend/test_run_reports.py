@@ -271,3 +271,20 @@ def test_a_final_run_stays_as_it_ended(agent: AgentClient) -> None:
     reply = agent.api.post(f"/api/agent/runs/{agent.run_id}/heartbeat", json={}, headers=agent.headers).json()
     assert reply["is_stop_requested"] is True
     assert agent.api.post(f"/api/runs/{agent.run_id}/stop").json()["state"] == "finished"
+
+
+def test_a_living_log_is_long_and_shrinks_with_the_end(agent: AgentClient) -> None:
+    def tell(what: str, **body: object) -> None:
+        path = f"/api/agent/runs/{agent.run_id}/{what}"
+        agent.api.post(path, json=body, headers=agent.headers).raise_for_status()
+
+    def log(stream: str) -> str:
+        return agent.api.get(f"/api/runs/{agent.run_id}/logs/{stream}").text
+
+    text = "".join(f"{number:015}\n" for number in range(5000))
+    tell("started", pid=1, isolation="process")
+    tell("heartbeat", stdout_tail=text, stderr_tail=text)
+    assert log("stdout") == log("stderr") == text[-(64 << 10) :]
+    assert agent.get("")["stderr_tail"] == text[-(8 << 10) :]  # type: ignore[index]
+    tell("finished", state="finished", reason={"code": "finished"})
+    assert log("stdout") == log("stderr") == text[-(8 << 10) :]

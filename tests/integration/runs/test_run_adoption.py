@@ -57,6 +57,14 @@ def start_half(live: LiveWorkstation, script: str = STEADY) -> Run:
     return run
 
 
+def kill_worker_and_agent(live: LiveWorkstation, run: Run) -> None:
+    worker = live.workers.pop()
+    agent = live.until(lambda: agent_of(run))
+    kill(worker.pid)
+    kill(agent)
+    worker.wait()
+
+
 def go_on(live: LiveWorkstation, run: Run) -> None:
     (live.folder(run) / "go").touch()
 
@@ -94,11 +102,7 @@ def test_a_killed_agent_is_replaced_and_the_script_notices_nothing(live: LiveWor
 
 def test_what_a_script_wrote_while_nobody_listened_arrives(live: LiveWorkstation) -> None:
     run = start_half(live)
-    worker = live.workers.pop()
-    agent = live.until(lambda: agent_of(run))
-    kill(worker.pid)
-    kill(agent)
-    worker.wait()
+    kill_worker_and_agent(live, run)
     go_on(live, run)
     live.until(lambda: not live.pids(run))
     live.start_worker()
@@ -107,11 +111,7 @@ def test_what_a_script_wrote_while_nobody_listened_arrives(live: LiveWorkstation
 
 def test_a_new_worker_takes_up_a_script_that_lives(live: LiveWorkstation) -> None:
     run = start_half(live)
-    worker = live.workers.pop()
-    agent = live.until(lambda: agent_of(run))
-    kill(worker.pid)
-    kill(agent)
-    worker.wait()
+    kill_worker_and_agent(live, run)
     live.start_worker()
     live.until(lambda: agent_of(run))
     go_on(live, run)
@@ -172,11 +172,7 @@ time.sleep(600)
 
 def test_a_lost_run_keeps_its_state_and_gets_its_data(live: LiveWorkstation) -> None:
     run = start_half(live)
-    worker = live.workers.pop()
-    agent = live.until(lambda: agent_of(run))
-    kill(worker.pid)
-    kill(agent)
-    worker.wait()
+    kill_worker_and_agent(live, run)
     go_on(live, run)
     live.until(lambda: not live.pids(run))
     lost = live.until_final(run, patience_s=60)

@@ -5,7 +5,8 @@ import io
 import httpx
 import pytest
 
-from app.api_client import Api, ApiError, ApiUnavailableError, api
+from app.api_client import Api, api
+from app.api_requests import ApiError, ApiUnavailableError
 from backend.contracts.base import ErrorReply, Problem
 from backend.contracts.datasets import DatasetVersionCreate
 from backend.contracts.runs import PointsReply

@@ -63,6 +63,12 @@ def test_the_hint_of_a_reason_is_found():
     assert i18n.render_hint(Reason(code="finished")) == ""
 
 
+def test_what_happened_and_what_to_do_are_two_sentences():
+    failed = Reason(code="script_failed", params={"error": "KeyError: 'lr'"})
+    assert i18n.render_whole(failed).endswith("KeyError: 'lr'. " + i18n.render_hint(failed))
+    assert i18n.render_whole(Reason(code="finished")) == i18n.render(Reason(code="finished"))
+
+
 def test_a_hole_without_a_value_stays_visible(monkeypatch):
     monkeypatch.setattr(i18n, "catalogue", lambda language: {"error.x.message": "{a} of {b}"})
     assert i18n.render(Reason(code="x", params={"a": 1})) == "1 of {b}"

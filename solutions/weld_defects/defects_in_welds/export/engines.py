@@ -6,9 +6,9 @@ from typing import Protocol
 
 import numpy as np
 
+from defects_in_welds.export.onnx_format import METADATA_KEY, NAMES
+
 ONNX, TORCH = "onnx", "torch"
-NAMES = ("boxes", "labels", "scores")
-METADATA_KEY = "weld_defects"
 Answer = dict[str, np.ndarray]
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import box_iou
 
-from defects_in_welds.export.engines import METADATA_KEY, NAMES
+from defects_in_welds.export.onnx_format import METADATA_KEY, NAMES
 
 LEAST_IOU, MOST_SCORE_DIFFERENCE = 0.99, 1e-3
 OPSET = 17
