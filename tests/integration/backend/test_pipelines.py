@@ -178,7 +178,7 @@ def test_checking_and_drawing_import_no_torch() -> None:
     code = (
         "import sys, atp; import backend.services.pipeline_service; from backend.domain.pipeline_graph import drawn;"
         "p = atp.load('x.yaml', text=sys.argv[1]); p.validate('syntax'); p.param_form();"
-        "drawn(p.graph('exec', None, 4), (), 'x.yaml'); drawn(p.graph('init'), (), 'x.yaml');"
+        "drawn(p.graph('exec', None, 4), (), 'x.yaml', ''); drawn(p.graph('init'), (), 'x.yaml', '');"
         "assert not {'torch', 'lib', 'PlatformAPI'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, GOOD], check=True)
