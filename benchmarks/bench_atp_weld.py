@@ -23,7 +23,7 @@ from benchmarks.own_workstation import workstation, zip_folder
 
 PIPELINES = {"train.py": "", "train_atp.yaml": "train_atp.yaml"}
 SCORES = {"train.py": "val_mAP50", "train_atp.yaml": "map_50"}
-GENERATED_IMAGES = 200
+GENERATED_IMAGES = 120
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="a YOLO folder; generated welds where none is given")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--short-side", type=int, default=160)
+    parser.add_argument("--short-side", type=int, default=128)
     given = parser.parse_args()
     endings: dict[str, list[Ending]] = {name: [] for name in PIPELINES}
     with tempfile.TemporaryDirectory(prefix="arm-bench-") as scratch, workstation(Path(scratch) / "home") as (api, _):

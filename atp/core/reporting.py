@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -111,8 +110,3 @@ class Record:
         if self._client is not None:
             for name, value in values.items():
                 self._client.log_metric(self._run_id, name, float(value), step=step)
-
-    def file(self, path: str) -> None:
-        """Keep a file with the run."""
-        if self._client is not None and Path(path).is_file():
-            self._client.log_artifact(self._run_id, path)
