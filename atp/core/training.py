@@ -34,7 +34,8 @@ class Precision:
 
     def context(self) -> Any:
         """Operations inside choose their precision."""
-        return torch.autocast(self._kind, self._dtype, enabled=self._dtype is not None)
+        # No cache, as under Lightning: gradients of a layer that is used several times add up in full precision.
+        return torch.autocast(self._kind, self._dtype, enabled=self._dtype is not None, cache_enabled=False)
 
     def backward(self, loss: Tensor) -> None:
         """Gradients of a loss, scaled so that small ones are not lost."""
