@@ -88,8 +88,12 @@ function draw(state, viz) {
     link.setAttribute("role", "button");
   }
   view.replaceChildren(svg);
-  if (isNew) fit(state);
-  else setZoom(state, state.zoom);
+  if (isNew) {
+    fit(state);
+    view.scrollTo(0, 0);
+  } else {
+    setZoom(state, state.zoom);
+  }
 }
 
 function create(element) {
