@@ -107,7 +107,7 @@ class Pipeline:
         """The help page of `#name`, of `@name` of this file, or of the file itself for an empty reference."""
         from atp.help.pages import help_page
 
-        return help_page(self._workspace.library, reference, self._main, self._workspace.settings)
+        return help_page(self._workspace.library, reference, self._main, self._workspace.settings, self.language)
 
     def source(self, stage: str | None = None) -> str:
         """The Python code of a stage. Raises InvalidFileError if the file has errors."""

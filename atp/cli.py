@@ -130,13 +130,13 @@ def _help(given: argparse.Namespace) -> int:
 
     reference = str(given.reference)
     if reference.endswith((".yaml", ".yml")) and not reference.startswith("#"):
-        print(load(reference, root=given.root).help(""))
+        print(load(reference, root=given.root, language=given.lang).help(""))
     elif given.file:
-        print(load(given.file, root=given.root).help(reference))
+        print(load(given.file, root=given.root, language=given.lang).help(reference))
     else:
         settings = find_settings(Path.cwd() / "pipeline.yaml", given.root)
         library = Library((settings.root, Path.cwd()), settings.allow)
-        print(help_page(library, reference, None, settings))
+        print(help_page(library, reference, None, settings, given.lang))
     return HELP
 
 

@@ -1,5 +1,6 @@
 """Files put together: a file with its parameters and replaced components, and the files that it uses."""
 
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -87,10 +88,8 @@ class Workspace:
         return self._models[path]
 
     def _shown_name(self, path: Path) -> str:
-        """As a user would write it: relative to the folder of the main file as it was given."""
-        if path.is_relative_to(self._real_root):
-            return str(self._shown_root / path.relative_to(self._real_root))
-        return str(path)
+        """As a user would write it: from the folder of the main file as it was given."""
+        return os.path.normpath(self._shown_root / os.path.relpath(path, self._real_root))
 
     def _open_children(self, instance: Instance, chain: tuple[Path, ...]) -> None:
         for component in instance.components.values():

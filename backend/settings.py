@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     pipeline_check_s: float = Field(
         default=120, gt=0, description="a check of a pipeline that imports torch and the project's code ends after, s"
     )
+    pipeline_warm_s: float = Field(
+        default=600, ge=0, description="the process that checks pipelines stays ready so long after its last use, s"
+    )
     pipeline_check_memory_mb: int = Field(default=6144, ge=256, description="memory that such a check may use, MB")
 
     worker_name: str | None = Field(

@@ -21,6 +21,7 @@ from backend.domain.code_tree import MAX_FILES
 from backend.domain.errors import UnavailableError
 from backend.domain.key_rules import MAX_TTL_S
 from backend.runs.atp_process import AtpProcess
+from backend.runs.atp_server import AtpServer
 from backend.runs.launchers.choice import choose_isolation, etc_dir, launcher
 from backend.runs.launchers.local import LocalLauncher
 from backend.services.agent_service import AgentService
@@ -333,13 +334,10 @@ def _pipeline_service(connections: Connections, settings: Settings, projects: Pr
     def isolating_launcher() -> LocalLauncher:  # tried when it is first needed: an empty sandbox takes a while
         return launcher(choose_isolation(settings.isolation, home)[0], home)
 
-    process = AtpProcess(
-        isolating_launcher,
-        etc_dir(home),
-        settings.home_dir / "scratch",
-        settings.pipeline_check_s,
-        settings.pipeline_check_memory_mb,
-    )
+    def started() -> AtpServer:
+        return AtpServer(isolating_launcher(), etc_dir(home), home / "scratch", settings.pipeline_check_memory_mb)
+
+    process = AtpProcess(started, settings.pipeline_check_s, settings.pipeline_warm_s)
     folders = PipelineFolders(connections.objects, home / "cache" / "pipelines")
     return PipelineService(
         projects, connections.objects, folders, process, PipelineJobs(), connections.objects.scratch_file

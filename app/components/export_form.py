@@ -5,7 +5,7 @@ import streamlit as st
 from app import session_keys
 from app.api_client import api
 from app.components import code_browser, error_box
-from app.components.launch_settings import device_box, file_box, python_files
+from app.components.launch_settings import device_box, file_box, launch_files
 from app.components.picker import run_label
 from app.i18n import language, t
 from app.query import query_id, remember
@@ -17,7 +17,7 @@ NO_RUN = ""  # None would make the box clearable
 
 def show(project: Project) -> None:
     """Fields of the form with the project's own settings in them; what was exported is opened."""
-    paths = python_files(project)
+    paths = launch_files(project)
     if not paths:
         st.warning(t("solutions.export.no_code"), icon=":material/upload_file:")
         return

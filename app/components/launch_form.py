@@ -9,6 +9,7 @@ from app.i18n import language, t
 from app.query import query_id
 from backend.contracts.datasets import Dataset, Split
 from backend.contracts.parameters import Parameter
+from backend.contracts.pipelines import PIPELINE_SUFFIXES, PipelineCheck
 from backend.contracts.projects import Project
 from backend.contracts.runs import FINAL_STATES, Run, RunCreate, RunKind
 
@@ -21,7 +22,8 @@ def show(
 ) -> RunCreate | None:
     """Draw the form; the request when Start was pressed, else None. Calls the API: use inside error_box.guard.
 
-    With the path of a `pipeline` that file is run, with its own parameters, instead of the project's launch file.
+    With the path of a `pipeline` that file is run, with its own parameters, instead of the project's launch file, which
+    may be a pipeline too.
     """
     entry_file = pipeline or (project.train_file if kind == "train" else project.test_file)
     if not entry_file:
@@ -54,10 +56,12 @@ def show(
     with st.expander(t("launch.more"), key=f"{key}_more"):
         fields |= _more(client, kind, project, dataset, key)
     declared = project.parameters.train if kind == "train" else project.parameters.test
-    parameters = pipeline_parameters if pipeline else declared
-    fields["params"] = parameter_form.show(parameters, key)
-    if not parameters:
-        st.caption(t("pipelines.no_parameters" if pipeline else "launch.no_parameters"))
+    is_pipeline = entry_file.endswith(PIPELINE_SUFFIXES)
+    if is_pipeline:
+        declared = pipeline_parameters if pipeline else _saved_parameters(client, project, entry_file)
+    fields["params"] = parameter_form.show(declared, key)
+    if not declared:
+        st.caption(t("pipelines.no_parameters" if is_pipeline else "launch.no_parameters"))
     if pipeline:
         fields["pipeline"] = pipeline
     is_pressed = st.button(
@@ -81,6 +85,16 @@ def _more(client: Api, kind: RunKind, project: Project, dataset: Dataset | None,
             help=t("launch.from_own_weights_help"),
         )
     return fields | launch_options.show(client.workers(), key)
+
+
+def _saved_parameters(client: Api, project: Project, path: str) -> tuple[Parameter, ...]:
+    """Those of a pipeline that is the launch file; none of one that is gone or in error, which its start will tell."""
+    sha256 = next((file.sha256 for file in project.code.files if file.path == path), None)
+    if sha256 is None:
+        return ()
+    text = client.object_bytes(sha256).decode("utf-8", errors="replace")
+    body = PipelineCheck(path=path, text=text, language="ru" if language() == "ru" else "en")
+    return client.check_pipeline(project.id, body).parameters
 
 
 def _device(client: Api, project: Project, key: str) -> str:

@@ -5,14 +5,17 @@ import streamlit as st
 from app.api_client import api
 from app.components import error_box
 from app.i18n import t
+from backend.contracts.pipelines import PIPELINE_SUFFIXES
 from backend.contracts.projects import Project, ProjectUpdate
 
 NOT_CHOSEN = ""
 
 
-def python_files(project: Project) -> list[str]:
-    """Paths that can be started."""
-    return [file.path for file in project.code.files if file.path.endswith(".py")]
+def launch_files(project: Project) -> list[str]:
+    """Paths that can be started: Python files, and pipelines."""
+    scripts = [file.path for file in project.code.files if file.path.endswith(".py")]
+    has_yaml = any(file.path.endswith(PIPELINE_SUFFIXES) for file in project.code.files)
+    return scripts + [file.path for file in api().pipelines(project.id)] if has_yaml else scripts
 
 
 def file_box(label: str, paths: list[str], current: str, key: str, help_text: str | None = None) -> str:
@@ -43,7 +46,7 @@ def device_box(current: str, key: str) -> str:
 
 def show(project: Project) -> None:
     """The form; nothing changes before Save."""
-    paths = python_files(project)
+    paths = launch_files(project)
     state = f"{project.id}_{project.updated_at.timestamp()}"  # a change from elsewhere is shown, not overwritten
     with st.form(f"launch_{state}", border=False):
         left, right = st.columns(2)

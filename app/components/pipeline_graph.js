@@ -16,11 +16,16 @@ function loadGraphviz() {
   return graphviz;
 }
 
-// "#line-5/frame-c1" -> {line: 5, frame: "c1"}
+// "#line-5/frame-c1/file-sub%2Fstep.yaml" -> {line: 5, frame: "c1", file: "sub/step.yaml"}; no file: the one that is open
 export function targetOf(href) {
+  const file = /\/file-([^/]+)$/.exec(href ?? "");
   const line = /(?:#|\/)line-(\d+)/.exec(href ?? "");
   const frame = /(?:#|\/)frame-(\w+)/.exec(href ?? "");
-  return { line: line ? Number(line[1]) : null, frame: frame ? frame[1] : null };
+  return {
+    line: line ? Number(line[1]) : null,
+    frame: frame ? frame[1] : null,
+    file: file ? decodeURIComponent(file[1]) : null,
+  };
 }
 
 export function toggled(frames, frame) {
@@ -43,12 +48,15 @@ function follow(state, event) {
   const link = event.target.closest?.("a");
   if (!link) return;
   event.preventDefault();
-  const { line, frame } = targetOf(link.getAttribute("xlink:href") ?? link.getAttribute("href"));
+  const { line, frame, file } = targetOf(link.getAttribute("xlink:href") ?? link.getAttribute("href"));
   if (frame) {
     const { data, setStateValue } = state.component;
     setStateValue("toggled", { graph: data.graph, frames: toggled(data.toggled, frame) });
   }
-  if (line) {
+  if (file) {
+    // a call in another file is opened here; its steps then lead there
+    if (!frame) state.component.setTriggerValue("place", { file, line });
+  } else if (line) {
     window.dispatchEvent(new CustomEvent("arm-pipeline-line", { detail: { line } }));
     state.svg.querySelectorAll(".chosen").forEach((one) => one.classList.remove("chosen"));
     link.closest("g.node")?.classList.add("chosen");
@@ -80,8 +88,12 @@ function draw(state, viz) {
     link.setAttribute("role", "button");
   }
   view.replaceChildren(svg);
-  if (isNew) fit(state);
-  else setZoom(state, state.zoom);
+  if (isNew) {
+    fit(state);
+    view.scrollTo(0, 0);
+  } else {
+    setZoom(state, state.zoom);
+  }
 }
 
 function create(element) {

@@ -34,8 +34,15 @@ def toggled(graph: str, key: str) -> tuple[str, ...]:
     return tuple(str(frame)[:20] for frame in chosen["frames"][:MAX_TOGGLED])
 
 
-def show(graph: str, dot: str, key: str) -> None:
-    """Draw `dot`; `graph` names it, so that zoom and open frames belong to it alone."""
+def show(graph: str, dot: str, key: str) -> tuple[str, int] | None:
+    """Draw `dot`; `graph` names it, so that zoom and open frames belong to it alone.
+
+    The file and the line of a node of another file that was clicked just now, else None.
+    """
     labels = {label: t(f"pipelines.graph.{label}") for label in ("in", "out", "fit", "graph", "failed")}
     data = {"graph": graph, "dot": dot, "toggled": list(toggled(graph, key)), "labels": labels}
-    _component(key=key, data=data, on_toggled_change=lambda: None)
+    result = _component(key=key, data=data, on_toggled_change=lambda: None, on_place_change=lambda: None)
+    place = result.get("place")  # it came through the browser
+    if not isinstance(place, dict) or not isinstance(place.get("file"), str) or not isinstance(place.get("line"), int):
+        return None
+    return place["file"], place["line"]

@@ -5,14 +5,14 @@ from pathlib import PurePosixPath
 
 import streamlit as st
 
-from app.api_client import api
+from app.api_client import Api, api
 from app.components import error_box
 from app.components.pipeline_draft import Draft, draw_again
 from app.format import moment, plain
 from app.i18n import t
 from app.query import remember
 from backend.contracts.pipelines import PipelineFile, PipelineVersionCreate
-from backend.contracts.projects import Project, ProjectCreate
+from backend.contracts.projects import Project, ProjectCreate, ProjectUpdate
 
 TEMPLATE = """atp: 1
 params: {epochs: 3, lr: 0.01}
@@ -76,6 +76,19 @@ def _open(project: Project, path: str) -> None:
     st.rerun()
 
 
+def _show_launch_file(client: Api, draft: Draft) -> None:
+    if client.project(draft.project_id).train_file == draft.path:
+        st.caption(f":material/rocket_launch: {t('pipelines.is_launch_file')}")
+    elif st.button(
+        t("pipelines.make_launch_file"),
+        key="pipeline_make_launch_file",
+        icon=":material/rocket_launch:",
+        help=t("pipelines.make_launch_file_help"),
+    ):
+        client.update_project(draft.project_id, ProjectUpdate(train_file=draft.path))
+        draw_again()
+
+
 def show_versions(draft: Draft, file: PipelineFile) -> None:
     """Keep the saved state under a number, bring an older one back into the editor, export the text."""
     client = api()
@@ -90,6 +103,7 @@ def show_versions(draft: Draft, file: PipelineFile) -> None:
             key="pipeline_export",
             on_click="ignore",
         )
+        _show_launch_file(client, draft)
         is_kept = bool(versions) and versions[0].sha256 == file.sha256
         with st.form("pipeline_keep", border=False):
             note = st.text_input(t("pipelines.note"), max_chars=500, key="pipeline_note")

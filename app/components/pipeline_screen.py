@@ -12,10 +12,12 @@ from app.components import (
     picker,
     pipeline_draft,
     pipeline_library,
+    pipeline_place,
     pipeline_workbench,
     run_badge,
     run_view,
 )
+from app.format import plain
 from app.i18n import language, t
 from app.query import query_choice, query_id, remember
 from backend.contracts.pipelines import PipelineCheck, PipelineFile, PipelineProblem
@@ -54,18 +56,19 @@ def show() -> None:
         asked = query_id("run")
         run = next((one for one in runs if one.id == asked), next(iter(runs), None))
         run = client.run(run.id) if run is not None else None  # lists leave the error output out
-        failure = failure_of(run, file.path)
-        pipeline_workbench.show(project.id, file, failure, run.id if run else "")
+        failure = failure_of(run)
+        here = failure if failure is not None and failure.file == file.path else None
+        pipeline_workbench.show(project.id, file, here, run.id if run else "")
         _show_launch(project, file, run)
         if run is not None:
-            _show_run(run, runs, failure)
+            _show_run(run, runs, file, failure)
 
 
-def failure_of(run: Run | None, path: str) -> PipelineProblem | None:
-    """Where in the file a failed run failed: `atp` ends its messages with `file:line:column: error`."""
+def failure_of(run: Run | None) -> PipelineProblem | None:
+    """Where in which file a failed run failed: `atp` ends its messages with `file:line:column: error`."""
     if run is None or run.state != "failed":
         return None
-    found = [match for match in _PLACE.finditer(run.stderr_tail) if match["file"] == path]
+    found = list(_PLACE.finditer(run.stderr_tail))
     if not found:
         return None
     last = found[-1]
@@ -74,7 +77,7 @@ def failure_of(run: Run | None, path: str) -> PipelineProblem | None:
     return PipelineProblem(
         code=t("pipelines.run_code", number=run.number),
         level="error",
-        file=path,
+        file=last["file"],
         line=line,
         column=column,
         end_column=column + width,
@@ -123,7 +126,7 @@ def _show_launch(project: Project, file: PipelineFile, current: Run | None) -> N
         st.rerun()
 
 
-def _show_run(run: Run, runs: list[Run], failure: PipelineProblem | None) -> None:
+def _show_run(run: Run, runs: list[Run], file: PipelineFile, failure: PipelineProblem | None) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.subheader(run_badge.title(run), width="content", anchor=False)
         st.space("stretch")
@@ -131,7 +134,14 @@ def _show_run(run: Run, runs: list[Run], failure: PipelineProblem | None) -> Non
     if len(runs) > 1:
         picker.run(runs, run)
     if failure is not None:
-        st.error(t("pipelines.failed_at", line=failure.line, column=failure.column), icon=":material/my_location:")
+        where = {"line": failure.line, "column": failure.column}
+        if failure.file == file.path:
+            st.error(t("pipelines.failed_at", **where), icon=":material/my_location:")
+        else:
+            st.error(t("pipelines.failed_in", file=plain(failure.file), **where), icon=":material/my_location:")
+            label = t("pipelines.open_place", file=plain(failure.file))
+            if st.button(label, key="pipeline_open_failure", icon=":material/arrow_outward:"):
+                pipeline_place.go_to(run.project_id, failure.file, failure.line, failure.column)
         st.code(_excerpt(run), language=None)
     run_view.show(run)
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import session_keys
 from app.api_client import api
-from app.components import error_box, pipeline_editor, pipeline_graph, pipeline_library
+from app.components import error_box, pipeline_editor, pipeline_graph, pipeline_library, pipeline_place
 from app.components.pipeline_draft import EDITOR, Draft, current, draw_again
 from app.format import plain
 from app.i18n import count, language, render, render_whole, t
@@ -96,9 +96,9 @@ def _editor(
     draft: Draft, report: PipelineReport, failure: PipelineProblem | None, failure_id: str
 ) -> pipeline_editor.Asked:
     here = [problem for problem in report.problems if problem.file == draft.path]
-    jump = None
+    jump = pipeline_place.jump(draft.project_id, draft.path, failure_id if failure is not None else "")
     if failure is not None:
-        jump = {"id": failure_id, "line": failure.line, "column": failure.column}
+        jump = jump or {"id": failure_id, "line": failure.line, "column": failure.column}
         if not draft.is_dirty:
             here = [failure, *here]
     waiting_help = st.session_state.get(_key(draft, "help_waits"), False)
@@ -121,8 +121,10 @@ def _status(report: PipelineReport, draft: Draft) -> None:
     else:
         st.caption(f":green[:material/check_circle:] {t(f'pipelines.fine.{report.level}')}")
     elsewhere = [problem for problem in report.problems if problem.file != draft.path]
-    for problem in elsewhere:
-        st.caption(plain(f"{problem.file}:{problem.line}:{problem.column} {problem.code} {problem.message}"))
+    for number, problem in enumerate(elsewhere):
+        text = plain(f"{problem.file}:{problem.line}:{problem.column} {problem.code} {problem.message}")
+        if st.button(text, key=f"pipeline_elsewhere_{number}", type="tertiary", icon=":material/arrow_outward:"):
+            pipeline_place.go_to(draft.project_id, problem.file, problem.line, problem.column)
 
 
 def _show_views(draft: Draft, report: PipelineReport, file: PipelineFile) -> None:
@@ -173,8 +175,10 @@ def _show_graph(draft: Draft, report: PipelineReport, kind: str) -> None:
         text = plain(render_whole(graph.fault))
         (st.caption if name in kept else st.info)(text)
     if name in kept:  # while a file is in error its last graph still helps to find one's way
-        pipeline_graph.show(name, kept[name], key)
+        place = pipeline_graph.show(name, kept[name], key)
         st.caption(t(f"pipelines.graph_how.{kind}"))
+        if place is not None:
+            pipeline_place.go_to(draft.project_id, *place)
 
 
 def _show_help(draft: Draft) -> None:

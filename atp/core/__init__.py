@@ -4,6 +4,16 @@ A template is the gateway between a pipeline and a library: it fixes what goes i
 torchvision or torchmetrics already have. `import atp` does not import it; naming `#core.…` in a file does.
 """
 
-from atp.core import blocks, datasets, detection, learning, measuring, networks, old_weights, reporting
+from atp.core import blocks, datasets, detection, learning, measuring, networks, old_weights, reporting, training
 
-__all__ = ["blocks", "datasets", "detection", "learning", "measuring", "networks", "old_weights", "reporting"]
+__all__ = [
+    "blocks",
+    "datasets",
+    "detection",
+    "learning",
+    "measuring",
+    "networks",
+    "old_weights",
+    "reporting",
+    "training",
+]

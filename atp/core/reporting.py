@@ -1,6 +1,7 @@
-"""Logger: what a training reports, to the workstation or, alone, to the console."""
+"""Logger: what a training reports, to the workstation or, alone, to the console; Record: in MLflow beside it."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -65,3 +66,47 @@ class Logger:
         ]
         markup = {"version": 1, "image": {"representation": "", "value": ""}, "annotation": annotation}
         self._platform.get_markup_dict_for_images({image: markup}, "ObjectDetection")
+
+
+@register("Record", inputs={"values": dict, "step": int})
+class Record:
+    """The same in MLflow: `with: {"@record.run": }` around a stage, `{"@record": [{loss: $loss}, $step]}` in it.
+
+    Args:
+        uri: address of MLflow, or sqlite:///file; empty records nothing
+        experiment: what runs are gathered under
+        params: name → value, shown with the run
+    """
+
+    def __init__(self, uri: str = "", experiment: str = "atp", params: Mapping[str, Any] | None = None) -> None:
+        self._uri, self._experiment, self._params = uri, experiment, dict(params or {})
+        self._client: Any = None
+        self._run_id = ""
+
+    @contextlib.contextmanager
+    def run(self) -> Iterator[None]:
+        """A run of MLflow, ended as finished or failed with what is inside."""
+        if not self._uri:
+            yield
+            return
+        from mlflow import MlflowClient
+
+        self._client = MlflowClient(self._uri)
+        known = self._client.get_experiment_by_name(self._experiment)
+        experiment = known.experiment_id if known else self._client.create_experiment(self._experiment)
+        self._run_id = self._client.create_run(experiment).info.run_id
+        for name, value in self._params.items():
+            self._client.log_param(self._run_id, name, value)
+        state = "FAILED"
+        try:
+            yield
+            state = "FINISHED"
+        finally:
+            self._client.set_terminated(self._run_id, state)
+            self._client = None
+
+    def __call__(self, values: Mapping[str, Any], step: int) -> None:
+        """A point of each figure."""
+        if self._client is not None:
+            for name, value in values.items():
+                self._client.log_metric(self._run_id, name, float(value), step=step)

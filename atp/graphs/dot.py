@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from urllib.parse import quote
 
 from atp.graphs.graph import Graph, GraphEdge, GraphNode
 
@@ -29,7 +30,10 @@ class GraphvizMissingError(RuntimeError):
 
 
 def dot_from_graph(graph: Graph, frame_links: bool = False) -> str:
-    """The graph in the dot language. A node carries its line as `URL="#line-N"`, a frame `#frame-ID` if asked to."""
+    """The graph in the dot language. A node carries its line as `URL="#line-N"`, a frame `#frame-ID` if asked to.
+
+    A node with a `file` among its details adds `/file-PATH`, percent-encoded.
+    """
     direction = "LR" if graph.kind == "init" else "TB"
     lines = [f"digraph {_quoted(graph.name)} {{", f'  rankdir={direction}; node [shape=box, fontname="Arial"];']
     lines += ['  edge [fontname="Arial", fontsize=10]; graph [fontname="Arial"];']
@@ -63,9 +67,10 @@ def _node_line(node: GraphNode) -> str:
 
 
 def _link(node: GraphNode) -> str:
-    """Where a click leads: the line, the closed frame that the node stands for, or both."""
+    """Where a click leads: the line (of another file, where one is named), the closed frame of the node, or both."""
     parts = [f"line-{node.line}"] if node.line else []
     parts += [f"frame-{node.details['frame']}"] if "frame" in node.details else []
+    parts += [f"file-{quote(str(node.details['file']), safe='')}"] if "file" in node.details and node.line else []
     return "#" + "/".join(parts) if parts else ""
 
 

@@ -1,12 +1,16 @@
 """Help of a library object, a component, a template or a file, as text."""
 
 import inspect
+import json
 import re
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from atp.diagnostics import Place, Problems
 from atp.instances import Instance, Workspace
+from atp.messages import sentence
 from atp.model.values import Call, OuterValue, Value
 from atp.parsing.references import reference_from_text
 from atp.registry import sockets_of
@@ -19,70 +23,100 @@ class NoHelpError(LookupError):
     """There is no page for a reference; the message says why."""
 
 
-def help_page(library: Library, text: str, instance: Instance | None, settings: Settings) -> str:
-    """The page of `#name`, `@name`, `file.yaml`, or of the file itself for an empty text. Raises NoHelpError."""
+def help_page(library: Library, text: str, instance: Instance | None, settings: Settings, language: str = "en") -> str:
+    """The page of `#name`, `@name`, `file.yaml`, or of the file itself for an empty text. Raises NoHelpError.
+
+    In Russian the templates are explained from `atp/locales/things.ru.json`, other libraries in their own words.
+    """
     if not text and instance:
-        return file_page(instance)
+        return file_page(instance, language)
     written = text if text[:1] in "#@" else f"#{text}"
     problems = Problems()
     reference = reference_from_text(written, Place("", 0, 0, len(written)), problems)
     if reference is None or reference.kind == "artefact":
-        raise NoHelpError("; ".join(problem.message() for problem in problems.sorted()) or f"no help for {text!r}")
+        why = "; ".join(problem.message(language) for problem in problems.sorted())
+        raise NoHelpError(why or sentence("help.none", {"text": text}, language))
     if reference.kind == "file":
         path = Path(reference.file)
         workspace = Workspace(settings, path)
-        return file_page(workspace.open_main(path, path.read_text(encoding="utf-8"), {}))
+        return file_page(workspace.open_main(path, path.read_text(encoding="utf-8"), {}), language)
     if reference.kind == "component":
-        return _component_page(library, reference.path, instance, settings)
+        return _component_page(library, reference.path, instance, settings, language)
     try:
-        return object_page(library.find(reference.path), ".".join(reference.path))
+        return object_page(library.find(reference.path), ".".join(reference.path), language)
     except LookupFailureError as failure:
         problems.add(failure.key, reference.place, failure.hint, **failure.holes)
         found = problems.sorted()[0]
         raise NoHelpError(
-            f"{found.code}: {found.message()}" + (f" ({found.hint_text()})" if found.hint else "")
+            f"{found.code}: {found.message(language)}" + (f" ({found.hint_text(language)})" if found.hint else "")
         ) from None
 
 
-def _component_page(library: Library, path: tuple[str, ...], instance: Instance | None, settings: Settings) -> str:
+def _component_page(
+    library: Library, path: tuple[str, ...], instance: Instance | None, settings: Settings, language: str
+) -> str:
     if instance is None or path[0] not in instance.components:
-        legal = ", ".join(instance.model.names) if instance else "no file"
-        raise NoHelpError(f"there is no component '@{path[0]}'; there are: {legal}")
+        legal = ", ".join(instance.model.names) if instance else "–"
+        raise NoHelpError(sentence("help.no_component", {"name": path[0], "names": legal}, language))
     value: Value = instance.components[path[0]].value
     while isinstance(value, OuterValue):
         value = value.value
     if isinstance(value, Call) and value.reference.kind == "library":
-        return help_page(library, value.reference.text, instance, settings)
+        return help_page(library, value.reference.text, instance, settings, language)
     child = instance.child(value.reference) if isinstance(value, Call) else None
     if child:
-        return file_page(child)
-    raise NoHelpError(f"'@{path[0]}' is a plain value")
+        return file_page(child, language)
+    raise NoHelpError(sentence("help.plain_value", {"name": path[0]}, language))
 
 
-def object_page(target: Any, name: str) -> str:
+def object_page(target: Any, name: str, language: str = "en") -> str:
     """Real name, arguments with types and defaults, the first line of the description of each."""
     real = f"{getattr(target, '__module__', None) or name}.{getattr(target, '__qualname__', '')}".rstrip(".")
     if not hasattr(target, "__qualname__"):
         real = name
     lines = [f"{real} (*args and **kwargs):"]
     doc = inspect.getdoc(target) or ""
-    if doc:
-        lines.append("  " + doc.strip().splitlines()[0])
-    rows = argument_rows(target, doc + "\n" + (inspect.getdoc(getattr(target, "__init__", None)) or ""))
-    lines += table(("pos", "argument", "type", "default", "description"), rows) if rows else ["  (arguments unknown)"]
+    translated = explanations(language).get(name, {})
+    if translated or doc:
+        lines.append("  " + (translated.get("") or doc.strip().splitlines()[0]))
+    if doc and not translated and language != "en":
+        lines.append(f"  ({_word('own_words', language)})")
+    rows = argument_rows(target, doc + "\n" + (inspect.getdoc(getattr(target, "__init__", None)) or ""), language)
+    rows = [(*row[:4], translated.get(row[1].lstrip("*"), row[4])) for row in rows]
+    head = tuple(_word(column, language) for column in ("position", "argument", "type", "default", "description"))
+    lines += table(head, rows) if rows else [f"  ({_word('unknown', language)})"]
     sockets = sockets_of(target)
     if sockets:
-        lines += ["", "sockets:"]
-        lines += [f"  input  {key}: {_type_text(kind)}" for key, kind in sockets.inputs.items()]
-        lines += [f"  output {key}: {_type_text(kind)}" for key, kind in sockets.outputs.items()]
+        given, taken = _word("input", language), _word("output", language)
+        width = max(len(given), len(taken))
+        lines += ["", f"{_word('sockets', language)}:"]
+        lines += [f"  {given:{width}} {key}: {_type_text(kind, language)}" for key, kind in sockets.inputs.items()]
+        lines += [f"  {taken:{width}} {key}: {_type_text(kind, language)}" for key, kind in sockets.outputs.items()]
     return "\n".join(lines)
 
 
-def _type_text(kind: type | None) -> str:
-    return declared_name(kind) if kind else "any"
+@cache
+def explanations(language: str) -> dict[str, dict[str, str]]:
+    """What our own things are for, by name as it is written: the sentence under "", then each argument.
+
+    In English their docstrings say it.
+    """
+    if language != "ru":
+        return {}
+    text = (files("atp") / "locales" / "things.ru.json").read_text(encoding="utf-8")
+    loaded: dict[str, dict[str, str]] = json.loads(text)
+    return loaded
 
 
-def argument_rows(target: Any, doc: str) -> list[tuple[str, ...]]:
+def _word(name: str, language: str) -> str:
+    return sentence(f"help.{name}", {}, language)
+
+
+def _type_text(kind: type | None, language: str) -> str:
+    return declared_name(kind) if kind else _word("any", language)
+
+
+def argument_rows(target: Any, doc: str, language: str = "en") -> list[tuple[str, ...]]:
     """Position, name, type, default, description for each argument; empty if the signature is unknown."""
     try:
         parameters = list(inspect.signature(target).parameters.values())
@@ -93,7 +127,8 @@ def argument_rows(target: Any, doc: str) -> list[tuple[str, ...]]:
     for position, parameter in enumerate(parameters):
         kind = hints.get(parameter.name, parameter.annotation)
         is_unknown = kind is inspect.Parameter.empty
-        default = "required" if parameter.default is inspect.Parameter.empty else repr(parameter.default)[:40]
+        is_required = parameter.default is inspect.Parameter.empty
+        default = _word("required", language) if is_required else repr(parameter.default)[:40]
         is_positional = parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
         name = parameter.name
         if parameter.kind is parameter.VAR_POSITIONAL:
@@ -120,21 +155,21 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def file_page(instance: Instance) -> str:
+def file_page(instance: Instance, language: str = "en") -> str:
     """Parameters, replaceable components and stages of a file."""
     model = instance.model
-    lines = [f"{model.file} (pipeline):"]
+    lines = [f"{model.file} ({_word('pipeline', language)}):"]
     if model.params:
-        lines += ["params:"]
+        lines += [f"{_word('params', language)}:"]
         rows: list[tuple[str, ...]] = [
             (name, param.type, repr(instance.params[name]), param.doc) for name, param in model.params.items()
         ]
-        lines += table(("name", "type", "value", "description"), rows)
+        lines += table(tuple(_word(column, language) for column in ("name", "type", "value", "description")), rows)
     if model.components:
-        lines += ["components (replaceable):"]
+        lines += [f"{_word('components', language)}:"]
         lines += [f"  {name}: {_made_by(component.value)}".rstrip(": ") for name, component in model.components.items()]
     if model.stages:
-        lines += ["stages:"]
+        lines += [f"{_word('stages', language)}:"]
         for stage in model.stages.values():
             inputs = ", ".join(given.name + ("" if given.default is None else " = …") for given in stage.inputs)
             outputs = ", ".join(item.name for item in stage.outputs)

@@ -16,7 +16,13 @@ class CheckpointError(RuntimeError):
 
 
 class Checkpoint:
-    """Saves and loads the states of `targets`, by default of all stateful components, and of the random generators."""
+    """Saves and loads the states of `targets` and of the random generators.
+
+    Args:
+        dir: folder of the files; a relative one is, in a run, among its artifacts
+        targets: name → component; by default all that have a state
+        rng: keep the random generators too
+    """
 
     def __init__(self, dir: str, targets: Mapping[str, Any] | None = None, rng: bool = True) -> None:  # noqa: A002
         self.dir = _folder_in_run(Path(dir))

@@ -13,7 +13,11 @@ def world_size() -> int:
 
 @contextlib.contextmanager
 def distributed(backend: str = "auto") -> Iterator[None]:
-    """The process group around a stage. `auto`: nccl (or rccl) with GPUs, else gloo."""
+    """The process group around a stage; nothing on one process.
+
+    Args:
+        backend: auto is nccl (or rccl) with GPUs, else gloo
+    """
     if world_size() == 1:
         yield
         return
@@ -38,7 +42,12 @@ def join_process_group(backend: str = "auto") -> None:
 
 
 def ddp(model: Any, **options: Any) -> Any:
-    """The model wrapped for many processes; the model itself on one."""
+    """The model wrapped for many processes; the model itself on one.
+
+    Args:
+        model: the network
+        options: passed on to DistributedDataParallel
+    """
     if world_size() == 1:
         return model
     import torch

@@ -4,7 +4,11 @@ from collections.abc import Iterator
 
 
 class Epochs:
-    """Iterates 0..total-1 from where its state says. A pass is done when the next one is asked for, or marked done."""
+    """Iterates 0..total-1 from where its state says. A pass is done when the next one is asked for, or marked done.
+
+    Args:
+        total: number of passes
+    """
 
     def __init__(self, total: int) -> None:
         self.total = total

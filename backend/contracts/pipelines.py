@@ -82,6 +82,8 @@ class PipelineGraphCreate(PipelineText):
 class PipelineGraph(Contract):
     """A graph in the dot language. A node links to `#line-N`, a frame and a closed frame to `#frame-ID`.
 
+    The link of a node of another file of the project ends with `/file-PATH`, percent-encoded.
+
     `fault` says why there is none.
     """
 

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Iterable
 
+from backend.contracts.pipelines import PIPELINE_SUFFIXES
 from backend.contracts.projects import Code, CodeFile
 from backend.domain.archive_rules import check_no_clash
 from backend.domain.errors import InvalidInputError, NotFoundError, TooLargeError
+from backend.domain.parameter_file import FILE_NAMES
 
 MAX_FILES = 5000
 
@@ -49,25 +51,30 @@ def file_at(code: Code, path: str) -> CodeFile:
 
 
 def check_launch_file(code: Code, path: str) -> None:
-    """Raise InvalidInputError unless `path` is a Python file of the code."""
+    """Raise InvalidInputError unless `path` is a Python file of the code, or may be a pipeline."""
     if not any(file.path == path for file in code.files):
-        scripts = [file.path for file in code.files if file.path.endswith(".py")]
-        raise InvalidInputError("launch_file_not_found", path=path[:200], found=_listed(scripts))
-    if not path.endswith(".py"):
+        found = [file.path for file in code.files if is_launchable(file.path)]
+        raise InvalidInputError("launch_file_not_found", path=path[:200], found=_listed(found))
+    if not is_launchable(path):
         raise InvalidInputError("launch_file_not_python", path=path[:200])
+
+
+def is_launchable(path: str) -> bool:
+    """Whether a file can be started by its name. That a YAML file is a pipeline only its text tells, at the start."""
+    return path.endswith(".py") or (path.endswith(PIPELINE_SUFFIXES) and path not in FILE_NAMES)
 
 
 def check_has_script(paths: Iterable[str]) -> None:
     """Raise InvalidInputError when there is nothing that could be launched."""
     found = sorted(paths)
-    if not any(path.endswith(".py") for path in found):
+    if not any(is_launchable(path) for path in found):
         raise InvalidInputError("solution_without_launch_file", found=_listed(found))
 
 
 def chosen_launch_file(code: Code, *candidates: str) -> str:
-    """The first candidate that is a Python file of the code, or ""."""
+    """The first candidate that is in the code and can be launched, or ""."""
     paths = {file.path for file in code.files}
-    return next((c for c in candidates if c in paths and c.endswith(".py")), "")
+    return next((c for c in candidates if c in paths and is_launchable(c)), "")
 
 
 def _listed(paths: list[str]) -> str:

@@ -7,14 +7,22 @@ from atp.graphs.dot import dot_from_graph
 from atp.graphs.graph import Graph, GraphCluster, GraphEdge, GraphNode
 
 
-def drawn(graph: Graph, toggled: Collection[str], file: str) -> str:
+def drawn(graph: Graph, toggled: Collection[str], file: str, folder: str) -> str:
     """The dot text. Frames of called stages are closed and the others open, but for those that are `toggled`.
 
-    Only nodes of `file` lead to a line.
+    Nodes lead to their lines in `file`, or in another file of `folder` (then relative to it, in the link).
     """
-    here = [node if node.file == file else replace(node, line=0) for node in graph.nodes]
+    linked = [_linked(node, file, folder) for node in graph.nodes]
     closed = {cluster.id for cluster in graph.clusters if bool(cluster.caller) != (cluster.id in toggled)}
-    return dot_from_graph(folded(replace(graph, nodes=here), closed), frame_links=True)
+    return dot_from_graph(folded(replace(graph, nodes=linked), closed), frame_links=True)
+
+
+def _linked(node: GraphNode, file: str, folder: str) -> GraphNode:
+    if node.file == file or not node.line:
+        return node
+    if not node.file.startswith(f"{folder}/"):
+        return replace(node, line=0)
+    return replace(node, details={**node.details, "file": node.file.removeprefix(f"{folder}/")})
 
 
 def folded(graph: Graph, closed: Collection[str]) -> Graph:

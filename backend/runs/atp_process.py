@@ -1,122 +1,113 @@
 """Runs `atp` on a project's code apart from the backend, the way a script runs: it imports torch and the user's code.
 
-Inside bubblewrap where that works on this machine, with a time limit and a limit of memory. Nothing is reported from
-here to a run; what it prints is the answer.
+A process that has torch imported is kept for each project in use, inside bubblewrap where that works on this machine;
+it forks a child per question, with a time limit and a limit of memory. Nothing is reported from here to a run.
 """
 
-import contextlib
-import os
-import shutil
-import signal
-import subprocess
-import sys
-import tempfile
+import logging
+import queue
 import threading
+import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from backend.runs.launchers.base import LaunchRequest
-from backend.runs.launchers.local import LocalLauncher
-from backend.runs.launchers.sandbox_view import write_names
-from backend.runs.run_folder import RunFolder
+from backend.runs.atp_server import AtpAnswer, AtpServer
 
-OUTPUT_BYTES = 4 << 20
-# Set before bubblewrap starts, so that everything inside inherits them.
-_LIMITS = (
-    "import os, resource as r, sys\n"
-    "limits = {r.RLIMIT_DATA: int(sys.argv[1]), r.RLIMIT_CPU: int(sys.argv[2]), r.RLIMIT_FSIZE: 1 << 28}\n"
-    "for kind, value in {**limits, r.RLIMIT_CORE: 0}.items():\n"
-    "    r.setrlimit(kind, (value, value))\n"
-    "os.execvp(sys.argv[3], sys.argv[3:])\n"
-)
-
-
-@dataclass(frozen=True)
-class AtpAnswer:
-    """How `atp` ended. `exit_code` is None when it ran out of time."""
-
-    exit_code: int | None
-    stdout: str
-    stderr: str
+KEPT = 2
+"""processes kept at a time; each is a project's own, so that code of one never meets questions of another"""
+LOOK_EVERY_S = 5
+log = logging.getLogger(__name__)
 
 
 class AtpProcess:
-    """Thread-safe; `close` ends what still runs."""
+    """Thread-safe; `close` ends what runs. `start` makes a process; one that nobody asks for `idle_s` is ended."""
 
-    def __init__(
-        self, launcher: Callable[[], LocalLauncher], etc_dir: Path, scratch_dir: Path, timeout_s: float, memory_mb: int
-    ) -> None:
-        self._launcher = launcher
-        self._etc_dir = etc_dir
-        self._scratch_dir = scratch_dir
+    def __init__(self, start: Callable[[], AtpServer], timeout_s: float, idle_s: float) -> None:
+        self._start = start
         self._timeout_s = timeout_s
-        self._memory_mb = memory_mb
-        self._running: set[subprocess.Popen[bytes]] = set()
+        self._idle_s = idle_s
+        self._servers: OrderedDict[str, AtpServer] = OrderedDict()
         self._lock = threading.Lock()
+        self._starting = threading.Lock()
+        self._wanted: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._keeper: threading.Thread | None = None
         self._is_closed = False
 
-    def run(self, code_dir: Path, path: str, text: str, arguments: Sequence[str]) -> AtpAnswer:
-        """Run `atp <arguments>` in a copy of `code_dir` in which the file `path` has `text`."""
-        self._scratch_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._scratch_dir, prefix="atp-", ignore_cleanup_errors=True) as place:
-            folder = RunFolder(Path(place).resolve() / "run")
-            folder.make_empty()
-            shutil.copytree(code_dir, folder.code_dir, dirs_exist_ok=True)
-            file = folder.code_file(path)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.unlink(missing_ok=True)
-            file.write_text(text, encoding="utf-8")
-            for made in (folder.run_json, folder.stdout_file, folder.stderr_file):
-                made.touch()
-            return self._run(folder, path, arguments)
+    def warm_up(self, project_id: str) -> None:
+        """Start the imports of a project's process, or keep it for a while longer. Returns at once."""
+        with self._lock:
+            server = self._servers.get(project_id)
+            if server is not None:
+                server.used_at = time.monotonic()
+            elif not self._is_closed and self._idle_s > 0:
+                self._keep()
+                self._wanted.put(project_id)
 
-    def _run(self, folder: RunFolder, path: str, arguments: Sequence[str]) -> AtpAnswer:
-        request = LaunchRequest(folder, sys.executable, path, "", "cpu", threads=1)
-        plan = self._launcher().plan(request, ("-m", "atp.cli", "--root", ".", *arguments))
-        env = {name: value for name, value in plan.env.items() if name not in ("ARM_RUN_DIR", "ARM_API_SOCKET")}
-        write_names(self._etc_dir)
-        limits = (str(self._memory_mb << 20), str(int(self._timeout_s) + 1))
-        argv = (sys.executable, "-I", "-c", _LIMITS, *limits, *plan.argv)
-        with folder.stdout_file.open("wb") as out, folder.stderr_file.open("wb") as err:
+    def is_warm(self, project_id: str) -> bool:
+        """Whether an answer takes a moment only."""
+        with self._lock:
+            server = self._servers.get(project_id)
+        return server is not None and server.is_ready()
+
+    def run(self, project_id: str, code_dir: Path, path: str, text: str, arguments: Sequence[str]) -> AtpAnswer:
+        """Run `atp <arguments>` in a copy of `code_dir` in which the file `path` has `text`."""
+        deadline = time.monotonic() + self._timeout_s
+        server = self._server(project_id)
+        if server is None:
+            return AtpAnswer(None, "", "the backend is stopping")
+        return server.ask(code_dir, path, text, arguments, deadline - time.monotonic())
+
+    def _server(self, project_id: str) -> AtpServer | None:
+        """The project's process, started if it is not there or was killed."""
+        with self._starting:
             with self._lock:
                 if self._is_closed:
-                    return AtpAnswer(None, "", "the backend is stopping")
-                process = subprocess.Popen(
-                    argv,
-                    env=env,
-                    cwd=plan.cwd,
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=err,
-                    start_new_session=True,
-                )
-                self._running.add(process)
+                    return None
+                server = self._servers.get(project_id)
+                if server is not None and server.is_alive:
+                    self._servers.move_to_end(project_id)
+                    return server
+            self._end([project_id])
+            started = self._start()
+            with self._lock:
+                self._servers[project_id] = started
+                others = [name for name, one in self._servers.items() if one is not started and not one.is_busy]
+                surplus = others[: max(len(self._servers) - KEPT, 0)]
+                self._keep()
+            self._end(surplus)
+            return started
+
+    def _keep(self) -> None:
+        if self._keeper is None:
+            self._keeper = threading.Thread(target=self._keep_servers, name="pipeline-warmth", daemon=True)
+            self._keeper.start()
+
+    def _keep_servers(self) -> None:
+        """Start what is wanted and end what idles. A thread that lives as long as we do: the sandbox dies with it."""
+        while not self._is_closed:
             try:
-                exit_code: int | None = process.wait(self._timeout_s)
-            except subprocess.TimeoutExpired:
-                exit_code = None
-            finally:
-                _kill(process)
+                self._server(self._wanted.get(timeout=LOOK_EVERY_S))
+            except OSError:
+                log.exception("no process for checks of pipelines could be started")
+            except queue.Empty:
+                border = time.monotonic() - self._idle_s
                 with self._lock:
-                    self._running.discard(process)
-        return AtpAnswer(exit_code, _head(folder.stdout_file), _head(folder.stderr_file))
+                    idle = [name for name, one in self._servers.items() if one.used_at < border and not one.is_busy]
+                self._end(idle)
+
+    def _end(self, project_ids: Sequence[str]) -> None:
+        with self._lock:
+            ended = [server for name in project_ids if (server := self._servers.pop(name, None)) is not None]
+        for server in ended:
+            server.end()
 
     def close(self) -> None:
         """Kill what runs and start nothing more."""
         with self._lock:
             self._is_closed = True
-            for process in self._running:
-                _kill(process, wait=False)
-
-
-def _kill(process: "subprocess.Popen[bytes]", wait: bool = True) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # bubblewrap takes everything inside with it
-    if wait:
-        process.wait()
-
-
-def _head(path: Path) -> str:
-    with path.open("rb") as file:
-        return file.read(OUTPUT_BYTES).decode("utf-8", errors="replace")
+        with self._starting:
+            self._end(list(self._servers))
+        if self._keeper is not None:
+            self._wanted.put("")
+            self._keeper.join()

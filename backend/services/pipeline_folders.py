@@ -19,7 +19,7 @@ class PipelineFolders:
 
     def __init__(self, objects: ObjectStore, root: Path) -> None:
         self._objects = objects
-        self._root = root
+        self._root = root.resolve()  # as the real paths of its files begin
         self._lock = threading.Lock()
         self._used: list[str] = []
 

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
 REMEMBERED = 200
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class PipelineJobs(Generic[Answer]):
-    """`ask` never waits. Of one owner only the newest question waits for its turn: an older text interests nobody."""
+    """Of one owner only the newest question waits for its turn: an older text interests nobody."""
 
     def __init__(self, thread_count: int = 1) -> None:
         self._threads = ThreadPoolExecutor(thread_count, thread_name_prefix="pipeline-checks")
@@ -21,19 +21,32 @@ class PipelineJobs(Generic[Answer]):
         self._asked: dict[str, tuple[str, Future[Answer]]] = {}
         self._lock = threading.Lock()
 
-    def ask(self, owner: str, key: str, work: Callable[[], Answer]) -> Answer | None:
-        """The answer to `key`, or None while it is being worked out. What `work` raises is raised here, once."""
+    def ask(self, owner: str, key: str, work: Callable[[], Answer], patience_s: float = 0) -> Answer | None:
+        """The answer to `key`, or None if it is still being worked out after `patience_s`.
+
+        What `work` raises is raised here, once.
+        """
+        answer, future = self._known(owner, key, work)
+        if future is not None and patience_s > 0:
+            wait([future], patience_s)
+            return self._known(owner, key, work)[0]
+        return answer
+
+    def _known(
+        self, owner: str, key: str, work: Callable[[], Answer]
+    ) -> "tuple[Answer, None] | tuple[None, Future[Answer]]":
         with self._lock:
             if key in self._answers:
                 self._answers.move_to_end(key)
-                return self._answers[key]
+                return self._answers[key], None
             waiting, future = self._asked.get(owner, ("", None))
             if waiting == key and future is not None and not future.cancelled():
-                return self._taken(owner, key, future) if future.done() else None
+                return (self._taken(owner, key, future), None) if future.done() else (None, future)
             if future is not None:
                 future.cancel()
-            self._asked[owner] = (key, self._threads.submit(work))
-            return None
+            future = self._threads.submit(work)
+            self._asked[owner] = (key, future)
+            return None, future
 
     def forget(self, key: str) -> None:
         """Work it out anew when it is asked again."""

@@ -36,7 +36,8 @@ from backend.domain.archive_rules import safe_path
 from backend.domain.errors import InvalidInputError, TooLargeError
 from backend.domain.parameter_schema import completed_parameter, parameter_problems
 from backend.domain.pipeline_graph import drawn
-from backend.runs.atp_process import AtpAnswer, AtpProcess
+from backend.runs.atp_process import AtpProcess
+from backend.runs.atp_server import AtpAnswer
 from backend.services.pipeline_folders import PipelineFolders
 from backend.services.pipeline_jobs import PipelineJobs
 from backend.services.project_service import ProjectService
@@ -44,6 +45,8 @@ from backend.stores.object_store import ObjectStore
 
 DEPTH = 4
 HELP_EXIT = 3
+PATIENCE_S = 1.0
+"""so long a request waits for an answer that is expected in a moment; the page would ask again only after a second"""
 MAX_FILES_READ = 500
 _HEAD_BYTES = 64 << 10
 _IS_PIPELINE = re.compile(rb"""^(?:["']?atp["']?|\{\s*["']?atp["']?)\s*:""", re.MULTILINE)
@@ -83,6 +86,7 @@ class PipelineService:
     def check(self, project_id: str, asked: PipelineCheck) -> PipelineReport:
         """What is wrong with a text, at level syntax at once; at the others `waiting` until it is known."""
         project = self._projects.project(project_id)
+        self._process.warm_up(project.id)
         pipeline = self._loaded(project.code, asked)
         report = pipeline.validate("syntax")
         known = PipelineReport(
@@ -115,7 +119,8 @@ class PipelineService:
             graph = pipeline.graph(asked.kind, asked.stage or None, DEPTH)
         except ValueError as error:  # no such stage, or too large a graph
             return PipelineGraph(fault=Reason(code="pipeline_no_graph", params={"detail": str(error)[:300]}))
-        return PipelineGraph(dot=drawn(graph, asked.toggled, pipeline.instance.model.file))
+        folder = str(self._folders.folder(code))
+        return PipelineGraph(dot=drawn(graph, asked.toggled, pipeline.instance.model.file, folder))
 
     def help(self, project_id: str, asked: PipelineHelpCreate) -> PipelineHelp:
         """The help page of a reference."""
@@ -211,16 +216,17 @@ class PipelineService:
         key = hashlib.sha256(json.dumps([project.code.sha256, path, asked.text, arguments]).encode()).hexdigest()
 
         def work() -> AtpAnswer:
-            return self._process.run(self._folders.folder(project.code), path, asked.text, arguments)
+            return self._process.run(project.id, self._folders.folder(project.code), path, asked.text, arguments)
 
         try:
-            answer = self._jobs.ask(f"{project.id}/{path}/{what}", key, work)
+            patience_s = PATIENCE_S if self._process.is_warm(project.id) else 0
+            answer = self._jobs.ask(f"{project.id}/{path}/{what}", key, work, patience_s)
         except OSError as error:
             return None, Reason(code="pipeline_check_failed", params={"detail": str(error)[:300]})
-        if answer is not None and answer.exit_code is None:
-            self._jobs.forget(key)  # a busy machine may be faster next time
-            return None, Reason(code="pipeline_check_slow")
-        return answer, None
+        if answer is None or answer.is_final:
+            return answer, None
+        self._jobs.forget(key)  # a machine that is less busy may do better next time
+        return (None, Reason(code="pipeline_check_slow")) if answer.exit_code is None else (answer, None)
 
 
 def _parameters(pipeline: Pipeline) -> tuple[Parameter, ...]:

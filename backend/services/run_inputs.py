@@ -5,6 +5,7 @@ from typing import Protocol
 
 from backend.contracts.datasets import SPLITS, DatasetVersion, Split
 from backend.contracts.parameters import Parameter, ParameterValues
+from backend.contracts.pipelines import PIPELINE_SUFFIXES
 from backend.contracts.projects import Project
 from backend.contracts.runs import FINAL_STATES, Artifact, Device, Run, RunCreate, Sample
 from backend.domain.errors import ConflictError, InvalidInputError
@@ -73,8 +74,7 @@ class RunInputChecker:
     def project(self, request: RunCreate) -> tuple[Project, str]:
         """The project and its launch file for this kind of run."""
         project = self._projects.project(request.project_id)
-        launch_file = project.train_file if request.kind == "train" else project.test_file
-        entry_file = request.pipeline or launch_file
+        entry_file = _entry_file(project, request)
         if not entry_file:
             raise InvalidInputError("launch_file_missing", project=project.name, kind=request.kind)
         if entry_file not in {file.path for file in project.code.files}:
@@ -86,8 +86,9 @@ class RunInputChecker:
 
     def params(self, project: Project, request: RunCreate) -> ParameterValues:
         """Values of all parameters, checked against the schema of the project, or of the pipeline file."""
-        if request.pipeline:
-            return validate_values(self._pipelines.parameters_to_run(project, request.pipeline), request.params)
+        entry_file = _entry_file(project, request)
+        if request.pipeline or entry_file.endswith(PIPELINE_SUFFIXES):
+            return validate_values(self._pipelines.parameters_to_run(project, entry_file), request.params)
         schema = project.parameters.train if request.kind == "train" else project.parameters.test
         return validate_values(schema, request.params)
 
@@ -167,6 +168,10 @@ class RunInputChecker:
         if is_asked_for and not has_images:
             raise InvalidInputError("split_empty", split=split)
         return has_images
+
+
+def _entry_file(project: Project, request: RunCreate) -> str:
+    return request.pipeline or (project.train_file if request.kind == "train" else project.test_file)
 
 
 def preferred_first(weights: list[Artifact]) -> list[Artifact]:

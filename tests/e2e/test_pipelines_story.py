@@ -59,6 +59,7 @@ def test_an_example_is_mended_run_and_led_back_to_the_line_of_its_failure(
     assert {artifact.path for artifact in workstation.api.artifacts(run.id)} >= {"out/last.pt"}
 
     a_failure_at_run_time_leads_to_its_line(page, workstation)
+    a_step_of_another_file_leads_to_that_file(page, workstation)
     assert not outside
 
 
@@ -71,6 +72,16 @@ def click_on_a_node_leads_to_its_line(page: Page) -> None:
     settle(page)
     expect(page.locator(".cm-activeLineGutter").first).to_have_text("56")
     expect(page.locator(".arm-graph text", has_text="@model.zero_grad").first).to_be_attached()  # it opened
+
+
+def a_step_of_another_file_leads_to_that_file(page: Page, workstation: Workstation) -> None:
+    project = workstation.api.projects()[0]
+    page.goto(f"{workstation.url}/pipelines?project={project.id}&pipeline=seg.yaml")
+    page.locator(".arm-graph a text", has_text="▸ @step").first.click()
+    page.locator(".arm-graph a text", has_text="@loss_aux").first.click()
+    expect(page.locator(".cm-line").first).to_have_text("# seg_step.yaml", timeout=PATIENCE_MS)
+    expect(page.locator(".cm-activeLineGutter").first).to_have_text("12")
+    assert "pipeline=seg_step.yaml" in page.url
 
 
 def an_error_is_marked_where_it_is_typed(page: Page) -> None:

@@ -87,6 +87,26 @@ def test_imports_are_checked_in_a_process_of_their_own(api: TestClient, project:
     assert sys.modules.get("lib") is before
 
 
+def test_a_check_sees_the_code_of_now_and_of_its_own_project(api: TestClient, project: str) -> None:
+    def static(place: str) -> dict[str, Any]:
+        return until_done(lambda: check(api, place, GOOD, level="static"))
+
+    other = str(api.post("/api/projects", json={"name": "Another"}).json()["id"])
+    api.put(f"/api/projects/{other}/code/lib.py", content=LIB.replace("n: int", "size: int").encode())
+    assert static(project)["problems"] == []
+    assert "E301" in {one["code"] for one in static(other)["problems"]}
+    api.put(f"/api/projects/{project}/code/lib.py", content=LIB.replace("add", "append").encode())
+    assert "E203" in {one["code"] for one in static(project)["problems"]}
+
+
+def test_a_checker_that_was_killed_is_replaced(api: TestClient, project: str) -> None:
+    pipelines = api.app.state.services.pipelines  # type: ignore[attr-defined]
+    assert until_done(lambda: check(api, project, GOOD + "# killed\n", level="static"))["state"] == "done"
+    pipelines._process._servers[project]._process.kill()
+    again = until_done(lambda: check(api, project, GOOD + "# again\n", level="static"))
+    assert (again["state"], again["problems"]) == ("done", [])
+
+
 def test_code_that_never_ends_is_stopped_and_tells(api: TestClient, project: str) -> None:
     pipelines = api.app.state.services.pipelines  # type: ignore[attr-defined]
     api.put(f"/api/projects/{project}/code/lib.py", content=b"while True: pass\n")
@@ -163,6 +183,24 @@ def test_a_run_of_a_pipeline_takes_its_parameters(api: TestClient, project: str)
     assert ("train.yaml", 7) in [(problem["file"], problem["line"]) for problem in refused["problems"]]
 
 
+def test_a_pipeline_can_be_the_launch_file_and_be_exported(api: TestClient, project: str) -> None:
+    chosen = api.patch(f"/api/projects/{project}", json={"train_file": "train.yaml"})
+    assert chosen.json()["train_file"] == "train.yaml"
+    run = {"project_id": project, "kind": "train", "params": {"params": {"epochs": 5}}}
+    started = api.post("/api/runs", json=run).json()
+    assert (started["entry_file"], started["params"]["params"]) == ("train.yaml", {"epochs": 5, "note": "a"})
+    solution = {"project_id": project, "name": "Only YAML", "train_file": "train.yaml", "main_file": "train.yaml"}
+    exported = api.post("/api/solutions", json=solution).json()
+    archive = api.get(f"/api/solutions/{exported['id']}/archive").content
+    opened = api.post(f"/api/solutions/{exported['id']}/open").json()
+    assert opened["train_file"] == "train.yaml"
+    assert api.post("/api/runs", json={**run, "project_id": opened["id"]}).json()["entry_file"] == "train.yaml"
+    uploaded = str(api.post("/api/projects", json={"name": "Uploaded"}).json()["id"])
+    assert api.put(f"/api/projects/{uploaded}/code", content=archive).json()["train_file"] == "train.yaml"
+    refused = api.patch(f"/api/projects/{project}", json={"train_file": "lib"})
+    assert refused.json()["code"] == "launch_file_not_found"
+
+
 def test_the_examples_are_a_project(api: TestClient) -> None:
     project = api.post("/api/pipelines/examples", json={"name": "Examples"}).json()
     listed = [file["path"] for file in api.get(f"/api/projects/{project['id']}/pipelines").json()]
@@ -178,7 +216,7 @@ def test_checking_and_drawing_import_no_torch() -> None:
     code = (
         "import sys, atp; import backend.services.pipeline_service; from backend.domain.pipeline_graph import drawn;"
         "p = atp.load('x.yaml', text=sys.argv[1]); p.validate('syntax'); p.param_form();"
-        "drawn(p.graph('exec', None, 4), (), 'x.yaml'); drawn(p.graph('init'), (), 'x.yaml');"
+        "drawn(p.graph('exec', None, 4), (), 'x.yaml', ''); drawn(p.graph('init'), (), 'x.yaml', '');"
         "assert not {'torch', 'lib', 'PlatformAPI'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, GOOD], check=True)

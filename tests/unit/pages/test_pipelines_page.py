@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from app.components import pipeline_draft, pipeline_screen
+from app.components import pipeline_draft, pipeline_place, pipeline_screen
 from backend.contracts.base import Reason
 from backend.contracts.parameters import Parameter
 from backend.contracts.pipelines import (
@@ -180,8 +180,68 @@ def test_help_is_shown_as_text(pipeline, open_page):
     assert "a page of help" in [code.value for code in page.code]
 
 
-def test_only_a_place_in_this_file_is_a_failure_of_it():
+def test_only_a_failed_run_has_a_place_of_failure():
     run = contract_objects.run(state="failed", stderr_tail=STDERR)
-    assert pipeline_screen.failure_of(run, "other.yaml") is None
-    assert pipeline_screen.failure_of(run.model_copy(update={"state": "stopped"}), "train.yaml") is None
-    assert pipeline_screen.failure_of(None, "train.yaml") is None
+    assert pipeline_screen.failure_of(run).line == 3
+    assert pipeline_screen.failure_of(run.model_copy(update={"state": "stopped"})) is None
+    assert pipeline_screen.failure_of(run.model_copy(update={"stderr_tail": "killed"})) is None
+    assert pipeline_screen.failure_of(None) is None
+
+
+@pytest.fixture
+def two_files(pipeline):
+    sha256 = pipeline.put_object(TEXT.encode(), "text/plain")
+    pipeline.pipelines["p1"].append(PipelineFile(path="parts/step.yaml", size_bytes=30, sha256=sha256))
+    return pipeline
+
+
+def placed(page):
+    place = page.session_state["pipeline_place"]
+    return place.path, place.line, place.column
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_a_run_that_failed_in_another_file_leads_there(two_files, open_page, language):
+    stderr = STDERR.replace("train.yaml:3:5", "parts/step.yaml:3:5")
+    two_files.runs["r1"] = contract_objects.run(state="failed", entry_file="train.yaml", stderr_tail=stderr)
+    page = open_page("pipelines", language=language, project="p1", pipeline="train.yaml")
+    assert "parts/step.yaml" in page.error[0].value
+    page.button(key="pipeline_open_failure").click().run()
+    assert not page.exception
+    assert page.query_params["pipeline"] == "parts/step.yaml"
+    assert placed(page) == ("parts/step.yaml", 3, 5)
+
+
+def test_a_problem_of_another_file_leads_there(two_files, open_page):
+    set_check(two_files, problems=(ERROR.model_copy(update={"file": "parts/step.yaml"}),))
+    page = open_page("pipelines", project="p1", pipeline="train.yaml")
+    page.button(key="pipeline_elsewhere_0").click().run()
+    assert not page.exception
+    assert page.query_params["pipeline"] == "parts/step.yaml"
+    assert placed(page) == ("parts/step.yaml", 3, 4)
+
+
+def test_a_place_in_a_file_that_is_no_pipeline_of_the_project_leads_nowhere(pipeline, open_page):
+    set_check(pipeline, problems=(ERROR.model_copy(update={"file": "elsewhere.yaml"}),))
+    page = open_page("pipelines", project="p1")
+    page.button(key="pipeline_elsewhere_0").click().run()
+    assert not page.exception
+    assert "pipeline_place" not in page.session_state
+
+
+def test_a_later_failure_matters_more_than_an_older_place(monkeypatch):
+    state = {"pipeline_place": pipeline_place.Place("p1", "step.yaml", 4, 2)}
+    monkeypatch.setattr(pipeline_place.st, "session_state", state)
+    assert pipeline_place.jump("p1", "train.yaml", "") is None
+    assert pipeline_place.jump("p1", "step.yaml", "")["line"] == 4
+    assert pipeline_place.jump("p1", "step.yaml", "r9") is None
+
+
+def test_a_pipeline_becomes_the_launch_file(pipeline, open_page):
+    pipeline.created["/projects/p1"] = pipeline.projects["p1"]
+    page = open_page("pipelines", project="p1")
+    page.session_state["pipeline_tabs"] = "Versions"
+    page.run()
+    page.button(key="pipeline_make_launch_file").click().run()
+    assert not page.exception
+    assert json.loads(pipeline.bodies("PATCH", "/projects/p1")[0]) == {"train_file": "train.yaml"}

@@ -1,7 +1,8 @@
 import json
 
 from backend.contracts.base import ErrorReply
-from backend.contracts.projects import Code
+from backend.contracts.pipelines import PipelineFile
+from backend.contracts.projects import Code, CodeFile
 from tests.unit.app import contract_objects, data_objects
 from tests.unit.app.data_objects import HOSTILE
 from tests.unit.app.ui_fixtures import shown_text
@@ -73,6 +74,18 @@ def test_required_fields_are_asked_for_before_anything_is_sent(world, open_page)
     assert not page.exception
     assert "Name, Training launch file" in page.warning[0].value
     assert world.bodies("POST", "/solutions") == []
+
+
+def test_a_pipeline_can_be_exported_as_the_launch_file(world, open_page):
+    file = CodeFile(path="train.yaml", size_bytes=7, sha256=world.put_object(b"atp: 1\n", "text/plain"))
+    world.projects["p1"] = contract_objects.project(code=Code(sha256="c0" * 32, files=(file,)), train_file="train.yaml")
+    world.pipelines["p1"].append(PipelineFile(path="train.yaml", size_bytes=7, sha256=file.sha256))
+    world.created["/solutions"] = world.solutions["s9"] = data_objects.solution(id="s9")
+    page = open_page("solutions", project="p1")
+    page.button(key="export_submit").click().run()
+    assert not page.exception
+    sent = json.loads(world.bodies("POST", "/solutions")[0])
+    assert (sent["train_file"], sent["main_file"]) == ("train.yaml", "train.yaml")
 
 
 def test_a_refused_export_shows_why_and_keeps_the_form(world, open_page):

@@ -4,6 +4,9 @@ from datetime import UTC, datetime, timedelta
 from app.components import error_box
 from backend.contracts.base import ErrorReply, Problem, Reason
 from backend.contracts.datasets import SplitCounts
+from backend.contracts.parameters import Parameter
+from backend.contracts.pipelines import PipelineReport
+from backend.contracts.projects import Code, CodeFile
 from backend.contracts.runs import Message, RunCreate, RunLimits
 from tests.unit.app import contract_objects
 from tests.unit.app.ui_fixtures import shown_text
@@ -50,6 +53,23 @@ def test_start_sends_the_form_and_shows_the_new_run(world, open_page):
     assert (sent["dataset_id"], sent["device"], sent["kind"]) == ("d1", "cpu", "train")
     assert page.query_params["run"] in ("r9", ["r9"])
     assert "Training 9" in shown_text(page)
+
+
+def test_a_pipeline_as_the_launch_file_brings_its_own_parameters(world, open_page):
+    add_project(world)
+    sha256 = world.put_object(b"atp: 1\n", "text/plain")
+    code = Code(sha256="c0" * 32, files=(CodeFile(path="train.yaml", size_bytes=7, sha256=sha256),))
+    world.projects["p1"] = contract_objects.project(code=code, train_file="train.yaml")
+    epochs = Parameter(group="params", name="epochs", type="int", default=3, minimum=1, maximum=9)
+    world.pipeline_answers["check"] = PipelineReport(state="done", level="syntax", parameters=(epochs,))
+    world.created["/runs"] = world.runs["r9"] = contract_objects.run(id="r9")
+    page = open_page("training", project="p1")
+    assert not page.exception
+    page.number_input(key="launch_train_p1_params_epochs").set_value(5)
+    page.button(key=START).click().run()
+    sent = json.loads(world.bodies("POST", "/runs")[0])
+    assert sent["params"] == {"params": {"epochs": 5}}
+    assert not sent.get("pipeline")
 
 
 def test_without_a_seed_none_is_sent(world, open_page):

@@ -41,18 +41,19 @@ def run(run_folder: Callable, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         run_context._current.writer.close()
 
 
-def build(run: Any) -> Any:
-    pipeline = atp.load(SOLUTION / "train_atp.yaml", params=SMALL)
+def build(run: Any, **params: Any) -> Any:
+    pipeline = atp.load(SOLUTION / "train_atp.yaml", params=SMALL | params)
     return pipeline.build(seed=3, out=run.root / "artifacts", device="cpu")
 
 
-def losses_under_lightning(run: Any) -> list[float]:
+def losses_under_lightning(run: Any, precision: str, ema_decay: float) -> tuple[list[float], Any]:
     """The solution's own module under the Trainer, with the loaders and the network of a second build."""
     from defects_in_welds.model.detection_module import DetectionModule
     from defects_in_welds.training.quiet_libraries import silence
 
     silence()
     from lightning import Callback, Trainer
+    from lightning.pytorch.callbacks import EMAWeightAveraging
 
     losses: list[float] = []
 
@@ -61,21 +62,38 @@ def losses_under_lightning(run: Any) -> list[float]:
             losses.append(float(outputs["loss"]) * TRAIN["accumulate"])
 
     built = build(run)
+    averaging = [EMAWeightAveraging(decay=ema_decay)] if ema_decay else []
     trainer = Trainer(
         accelerator="cpu", devices=1, max_epochs=TRAIN["epochs"], accumulate_grad_batches=TRAIN["accumulate"],
         gradient_clip_val=5.0, num_sanity_val_steps=0, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, callbacks=[Keep()],
+        enable_progress_bar=False, enable_model_summary=False, callbacks=[Keep(), *averaging], precision=precision,
     )  # fmt: skip
     trainer.fit(
         DetectionModule(built["detector_net"], TRAIN), built["train_loader"]._loader, built["val_loader"]._loader
     )
-    return losses
+    return losses, built["detector_net"]
 
 
-def test_losses_are_those_of_lightning(run: Any) -> None:
-    build(run).run()
+@pytest.mark.parametrize(("precision", "ema_decay"), [("32-true", 0.0), ("bf16-mixed", 0.8)])
+def test_losses_and_weights_are_those_of_lightning(run: Any, precision: str, ema_decay: float) -> None:
+    built = build(run, **{"trainer.precision": precision, "train.ema_decay": ema_decay})
+    built.run()
     ours = [event["v"] for event in run.events("point") if event["name"] == "train_loss"]
-    theirs = losses_under_lightning(run)
+    theirs, network = losses_under_lightning(run, precision, ema_decay)
     assert len(ours) == len(theirs) == 6 and all(map(math.isfinite, ours))
     assert ours == pytest.approx(theirs, rel=1e-4)
     assert torch.tensor(ours).std() > 0
+    with built["average"].weights():  # Lightning leaves the mean in the network when it ends
+        pairs = zip(built["detector_net"].parameters(), network.parameters(), strict=True)
+        assert all(torch.allclose(own, other, rtol=1e-3, atol=1e-5) for own, other in pairs)
+
+
+def test_it_stops_early_and_a_resumed_run_remembers_the_best(run: Any) -> None:
+    changed = {"train.epochs": 5, "train.early_stopping_patience": 1, "train.learning_rate": 1e-6}
+    stopped = build(run, **changed)
+    best = stopped.run()
+    passes = [event for event in run.events("point") if event["name"] == "map"]
+    assert len(passes) == 2 and best == max(event["v"] for event in passes)
+    resumed = build(run, **changed)
+    assert resumed.run(resume="last") == best
+    assert resumed["best"].is_over and resumed["epochs"].done_count == 3

@@ -40,6 +40,20 @@ def test_adding_and_removing() -> None:
         with_file(CODE, file("b.py", 98), 100)
 
 
+def test_a_pipeline_is_a_launch_file_and_a_parameter_file_is_none() -> None:
+    code = Code(sha256="", files=(file("params.yaml"), file("train.yaml")))
+    check_launch_file(code, "train.yaml")
+    with pytest.raises(InvalidInputError, match="launch_file_not_python"):
+        check_launch_file(code, "params.yaml")
+    with pytest.raises(InvalidInputError, match="launch_file_not_found") as caught:
+        check_launch_file(code, "c.py")
+    assert caught.value.params["found"] == "train.yaml"
+    assert chosen_launch_file(code, "params.yaml", "train.yaml") == "train.yaml"
+    check_has_script(["train.yaml"])
+    with pytest.raises(InvalidInputError, match="solution_without_launch_file"):
+        check_has_script(["params.yaml"])
+
+
 def test_launch_files() -> None:
     check_launch_file(CODE, "lib/b.py")
     with pytest.raises(InvalidInputError, match="launch_file_not_python"):

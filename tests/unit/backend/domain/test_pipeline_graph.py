@@ -7,6 +7,7 @@ from atp.graphs.graph import Graph
 from backend.domain.pipeline_graph import drawn, folded
 
 EXAMPLE = Path(atp.__file__).parent / "examples" / "classifier.yaml"
+FOLDER = str(EXAMPLE.parent)
 
 
 def main_graph() -> Graph:
@@ -50,14 +51,29 @@ def test_a_closed_frame_is_one_node_without_an_edge_to_itself() -> None:
 
 
 def test_drawn_links_nodes_to_lines_of_this_file_and_frames_to_themselves() -> None:
-    text = drawn(main_graph(), (), str(EXAMPLE))
+    text = drawn(main_graph(), (), str(EXAMPLE), FOLDER)
     assert 'URL="#line-56/frame-' in text
     assert 'URL="#frame-c0"' in text
-    assert "#line-" not in drawn(main_graph(), (), "another.yaml")
+    assert "/file-" not in text
+    assert "#line-" not in drawn(main_graph(), (), "another.yaml", "/elsewhere")
+
+
+def test_a_step_of_another_file_leads_to_that_file(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "step-1.yaml").write_text(EXAMPLE.with_name("seg_step.yaml").read_text())
+    main = tmp_path / "deep" / "main.yaml"
+    main.parent.mkdir()
+    text = 'atp: 1\nstep: {"#../parts/step-1.yaml": }\nmain:\n  process: [{"@step": [1, 2]}]\n'
+    graph = atp.load(main, text=text, root=tmp_path).graph("exec", "main", 4)
+    frame = next(cluster.id for cluster in graph.clusters if cluster.caller)
+    opened = drawn(graph, (frame,), str(main), str(tmp_path))
+    assert 'URL="#line-10/file-parts%2Fstep-1.yaml"' in opened
+    assert 'URL="#line-4"' in opened  # the call itself
+    assert 'URL="#line-4/frame-' in drawn(graph, (), str(main), str(tmp_path))
 
 
 def test_toggled_frames_are_the_other_way_round() -> None:
     graph = main_graph()
     train = next(cluster for cluster in graph.clusters if cluster.label == "@train_epoch")
-    assert "@model.zero_grad" not in drawn(graph, (), str(EXAMPLE))
-    assert "@model.zero_grad" in drawn(graph, (train.id,), str(EXAMPLE))
+    assert "@model.zero_grad" not in drawn(graph, (), str(EXAMPLE), FOLDER)
+    assert "@model.zero_grad" in drawn(graph, (train.id,), str(EXAMPLE), FOLDER)
