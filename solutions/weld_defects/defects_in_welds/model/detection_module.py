@@ -1,7 +1,7 @@
 """How the detector learns: losses, schedule and validation, for lightning.Trainer."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -17,9 +17,13 @@ Batch = tuple[list[Tensor], list[dict[str, Tensor]]]
 class DetectionModule(LightningModule):
     """Logs train_loss (and its four parts) each step, val_mAP (COCO, IoU 0.50:0.95) and val_mAP50 each epoch."""
 
-    def __init__(self, detector: WeldDetector, train: Mapping[str, Any]) -> None:
+    def __init__(
+        self, detector: WeldDetector, train: Mapping[str, Any], time_share: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """`time_share`: what part of the allowed time is over, 0..1."""
         super().__init__()
         self.detector = detector
+        self.time_share = time_share
         self.train_settings = dict(train)
         self.val_metric = MeanAveragePrecision(backend="pycocotools")
 
@@ -50,14 +54,18 @@ class DetectionModule(LightningModule):
         settings = self.train_settings
         learning = [parameter for parameter in self.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(learning, settings["learning_rate"], weight_decay=settings["weight_decay"])
-        total = max(int(self.trainer.estimated_stepping_batches), 1)
-        warmup = max(1, round(total * settings["warmup_share"]))
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(step, warmup, total))
+        total, warmup = max(int(self.trainer.estimated_stepping_batches), 1), settings["warmup_share"]
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: rate_factor(max(step / total, self.time_share()), warmup, 1 / total)
+        )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def rate_factor(step: int, warmup: int, total: int) -> float:
-    """Part of the highest learning rate at `step` (0..total): linear rise over `warmup` steps, then a cosine to 0."""
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))
+def rate_factor(share: float, warmup: float, step: float = 0.0) -> float:
+    """Part of the highest learning rate when `share` (0..1) of the training is over: linear rise, then a cosine to 0.
+
+    `warmup`: share of the rise; `step`: share of one step, so that the first one does not learn at a rate of 0.
+    """
+    if share < warmup:
+        return min(1.0, (share + step) / warmup)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (share - warmup) / max(1 - warmup, 1e-9))))

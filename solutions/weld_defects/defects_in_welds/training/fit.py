@@ -16,9 +16,10 @@ from defects_in_welds.data.samples import Sample
 from defects_in_welds.data.weld_dataset import EpochSampler, WeldDataset, make_loader
 from defects_in_welds.model.anchor_shapes import fit_anchor_shapes
 from defects_in_welds.model.detection_module import DetectionModule
-from defects_in_welds.model.detector import WeldDetector
+from defects_in_welds.model.detector import Warnings, WeldDetector
 from defects_in_welds.training.history import HistoryWriter
 from defects_in_welds.training.memory import is_out_of_memory, release, smaller_batch
+from defects_in_welds.training.time_budget import TimeBudget
 
 Samples = dict[str, Sequence[Sample]]
 
@@ -97,11 +98,12 @@ class _Attempt:
         torch.set_float32_matmul_precision("high")
         history = HistoryWriter(outputs / "metrics" / "history.json")
         best = _best_checkpoint(outputs / "checkpoints")
+        budget = TimeBudget(config.train.max_minutes)
         trainer = Trainer(
             **OmegaConf.to_container(config.trainer),
             max_epochs=config.train.epochs,
             accumulate_grad_batches=self.accumulate,
-            callbacks=[*callbacks, history, *_optional(config, bool(loggers)), EpochSeed(config.train.seed), best],
+            callbacks=[*callbacks, history, budget, *_optional(config, bool(loggers)), best],
             logger=list(loggers) or False,
             log_every_n_steps=10,
             enable_progress_bar=is_progress_bar_shown,
@@ -109,11 +111,11 @@ class _Attempt:
             num_sanity_val_steps=0,
             default_root_dir=outputs,
         )
-        warnings: list[str] = []
+        warnings: Warnings = []
         detector = WeldDetector(self.classes, detector_settings(config, self.samples["train"]), warnings)
-        for sentence in warnings:
-            warn(sentence)
-        module = DetectionModule(detector, OmegaConf.to_container(config.train))
+        for code, holes in warnings:
+            warn(text(code, chosen_language(config.data.language), **holes))
+        module = DetectionModule(detector, OmegaConf.to_container(config.train), lambda: budget.share)
         trainer.fit(module, self._train_loader(trainer), self._val_loader(), ckpt_path=resume, weights_only=True)
         return Fitted(Path(best.best_model_path), history.path, float(best.best_model_score or 0.0))
 
@@ -154,7 +156,7 @@ def detector_settings(config: DictConfig, train_samples: Sequence[Sample] = ()) 
 
 
 def _optional(config: DictConfig, has_loggers: bool) -> list[Callback]:
-    chosen: list[Callback] = []
+    chosen: list[Callback] = [EpochSeed(config.train.seed)]
     if config.train.ema_decay:
         chosen.append(EMAWeightAveraging(decay=config.train.ema_decay))
     if config.train.early_stopping_patience:
