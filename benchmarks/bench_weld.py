@@ -28,6 +28,7 @@ SOLUTION = HERE.parent / "solutions" / "weld_defects"
 REAL_DATA = HERE.parents[1] / "shared" / "data"
 PEERS = Path(tempfile.gettempdir()) / "arm-bench-peers" / "weld"
 TORCHVISION = ["model.name=mobilenet_v3_large_320_fpn", "model.is_pretrained=false"]
+NAN = float("nan")
 NOT_COPIED = ("__pycache__", "data", "prepared", "export", "checkpoints", "metrics", "logs", "mlartifacts", ".dvc*")
 
 
@@ -222,7 +223,7 @@ def score(job: Job, detector: OwnCode | Yolo) -> None:
     job.row |= {"test_map50": scores.map50, "test_map": scores.map}
 
 
-def run(jobs: list[Job], log: Path | None) -> None:
+def run(jobs: list[Job], log: Path | None, is_tested: bool = True) -> None:
     """Train the jobs together, then score them one after another; a line of the table each."""
     detectors = [DETECTORS[job.detector](job) for job in jobs]
     load, begin = os.getloadavg()[0], time.monotonic()
@@ -231,8 +232,9 @@ def run(jobs: list[Job], log: Path | None) -> None:
         job.row["cpu_s"] = round(finish(job, process))
         job.row["wall_s"] = round(time.monotonic() - begin)
     for job, detector in zip(jobs, detectors, strict=True):
-        job.row |= detector.trained()
-        score(job, detector)
+        job.row |= {"test_map50": NAN, "test_map": NAN, "predict_images_per_s": NAN, **detector.trained()}
+        if is_tested:
+            score(job, detector)
         row = job.row
         job.row |= {"load_before": round(load, 1), "load_after": round(os.getloadavg()[0], 1)}
         print(
@@ -256,6 +258,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", choices=list(DETECTORS), action="append")
     parser.add_argument("--at-once", action="store_true", help="train all of a data set together")
+    parser.add_argument(
+        "--no-test", action="store_true", help="leave the test split alone, as a choice of settings must"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="folder of what the trainings leave; else it is removed")
     parser.add_argument("--log", type=Path, help="JSON lines are added to this file")
@@ -287,7 +292,7 @@ def main() -> None:
                     Job(name, data.resolve(), folder, given.minutes, given.threads, given.seed, given.overrides)
                 )
             for together in [jobs] if given.at_once else [[job] for job in jobs]:
-                run(together, given.log)
+                run(together, given.log, not given.no_test)
 
 
 if __name__ == "__main__":

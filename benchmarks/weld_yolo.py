@@ -88,8 +88,8 @@ def limit_threads(count: int) -> None:
 def main() -> None:
     """argv: train or predict, a JSON file of what is wanted, the folder of the detector."""
     what, wanted, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    # No report to its makers, no look-up of newer versions.
-    settings.update({"sync": False})
+    # No report to its makers, and none of the trackers that happen to be installed: they cost it time.
+    settings.update({"sync": False, **dict.fromkeys(("mlflow", "tensorboard", "wandb", "clearml", "raytune"), False)})
     limit_threads(int(os.environ["OMP_NUM_THREADS"]))
     given = json.loads(wanted.read_text(encoding="utf-8"))
     done = train(given, folder) if what == "train" else predict(given, folder)

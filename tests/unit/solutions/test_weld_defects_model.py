@@ -141,6 +141,8 @@ def test_a_folded_norm_answers_and_learns_as_the_two_layers_it_replaces() -> Non
         assert torch.allclose(one, two, atol=1e-4 * float(one.detach().abs().max()))
     for network in (body, folded):
         network(images)[-1].square().sum().backward()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert all(torch.isfinite(one).all() for one in folded(images))
     stems = body.conv_stem.weight.grad, folded.conv_stem.conv.weight.grad
     assert torch.allclose(*stems, rtol=1e-3, atol=1e-3 * float(stems[0].abs().max()))
 

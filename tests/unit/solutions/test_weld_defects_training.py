@@ -16,7 +16,7 @@ from defects_in_welds.data.samples import Sample
 from defects_in_welds.data.yolo_folder import YoloData, read_yolo_folder
 from defects_in_welds.model.anchor_shapes import fit_anchor_shapes, k_means
 from defects_in_welds.model.detector import WeldDetector
-from defects_in_welds.training.fit import Fitted, fit
+from defects_in_welds.training.fit import Fitted, chosen_precision, fit
 from defects_in_welds.training.memory import is_out_of_memory, smaller_batch
 from defects_in_welds.training.platform_adapter import config_from_params
 from defects_in_welds.training.quiet_libraries import silence
@@ -172,6 +172,21 @@ def test_a_training_killed_in_mid_epoch_resumes_to_the_same_end(
 def test_early_stopping_ends_a_training_that_no_longer_improves(data: YoloData, tmp_path: Path) -> None:
     fitted = train(data, tmp_path, train__epochs=6, train__early_stopping_patience=1, train__learning_rate=1e-9)
     assert [one["epoch"] for one in history(fitted)] == [1, 2]
+
+
+@pytest.mark.parametrize(("known", "chosen"), [({"avx512_bf16": True}, "bf16-mixed"), ({"avx2": True}, "32-true")])
+def test_auto_takes_bfloat16_only_where_it_is_native(
+    monkeypatch: pytest.MonkeyPatch, known: dict[str, bool], chosen: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known)
+    config = config_from_params({}, SOLUTION / "configs", "cpu")
+    assert chosen_precision(config.trainer) == chosen
+    assert (
+        chosen_precision(
+            config_from_params({"trainer": {"precision": "16-mixed"}}, SOLUTION / "configs", "cpu").trainer
+        )
+        == "16-mixed"
+    )
 
 
 def test_a_time_limit_ends_the_training_in_mid_epoch_with_a_validation(data: YoloData, tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ class WeldDetector(nn.Module):
         self.settings = dict(settings)
         self.network = build_network(len(classes), settings, [] if warnings is None else warnings)
         self.network.transform = InputScaling.like(self.network.transform)
+        self.network.to(memory_format=torch.channels_last)
 
     def forward(self, images: list[Tensor], targets: list[Target] | None = None) -> Any:
         """See the class."""
@@ -115,7 +116,7 @@ def _lite_network(class_count: int, settings: Mapping[str, Any], sizes: dict[str
         rpn_post_nms_top_n_train=500,
         rpn_pre_nms_top_n_test=500,
         rpn_post_nms_top_n_test=300,
-        box_batch_size_per_image=128,
+        box_batch_size_per_image=settings.get("box_samples", 128),
         box_score_thresh=0.02,
         **sizes,
     )
