@@ -54,18 +54,16 @@ class DetectionModule(LightningModule):
         settings = self.train_settings
         learning = [parameter for parameter in self.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(learning, settings["learning_rate"], weight_decay=settings["weight_decay"])
-        total, warmup = max(int(self.trainer.estimated_stepping_batches), 1), settings["warmup_share"]
+        total = max(int(self.trainer.estimated_stepping_batches), 1)
+        warmup = max(1, round(total * settings["warmup_share"]))
         schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: rate_factor(max(step / total, self.time_share()), warmup, 1 / total)
+            optimizer, lambda step: rate_factor(max(step, self.time_share() * total), warmup, total)
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def rate_factor(share: float, warmup: float, step: float = 0.0) -> float:
-    """Part of the highest learning rate when `share` (0..1) of the training is over: linear rise, then a cosine to 0.
-
-    `warmup`: share of the rise; `step`: share of one step, so that the first one does not learn at a rate of 0.
-    """
-    if share < warmup:
-        return min(1.0, (share + step) / warmup)
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (share - warmup) / max(1 - warmup, 1e-9))))
+def rate_factor(step: float, warmup: int, total: int) -> float:
+    """Part of the highest learning rate at `step` (0..total): linear rise over `warmup` steps, then a cosine to 0."""
+    if step < warmup:
+        return min(1.0, (step + 1) / warmup)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))
