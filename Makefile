@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: start test check fix bench chaos stop install bench-logging bench-atp demo-weld
+.PHONY: start test check fix bench chaos stop install bench-logging bench-atp bench-weld demo-weld
 
 start: install            ## set everything up and start the workstation; Ctrl-C stops it
 	@$(BIN)/arm up
@@ -46,6 +46,9 @@ bench-logging: install    ## a point's cost beside TensorBoard, MLflow, Aim, W&B
 
 bench-atp: install        ## what a compiled pipeline costs beside a hand-written loop, Lightning, MONAI
 	@$(BIN)/python -m benchmarks.bench_atp
+
+bench-weld: install       ## our weld detector beside yolov8n and torchvision's (ARGS="--minutes 30 --data FOLDER")
+	@$(BIN)/python -m benchmarks.bench_weld $(ARGS)
 
 chaos: install            ## kill everything at random, then check the books (ARGS="--seed 2 --faults 50 --ui")
 	@$(BIN)/python -m tests.chaos --faults 200 $(ARGS)

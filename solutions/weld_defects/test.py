@@ -11,7 +11,7 @@ silence()
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from defects_in_welds.data.platform_sample import read_platform_sample  # noqa: E402
-from defects_in_welds.data.problems import chosen_language, raise_for, warn_of  # noqa: E402
+from defects_in_welds.data.problems import chosen_language, raise_for, text, warn_of  # noqa: E402
 from defects_in_welds.data.samples import Sample  # noqa: E402
 from defects_in_welds.data.weld_dataset import WeldDataset, make_loader  # noqa: E402
 from defects_in_welds.evaluation.coco_scores import above, coco_scores, on_cpu  # noqa: E402
@@ -24,13 +24,15 @@ from defects_in_welds.model.detector import WeldDetector  # noqa: E402
 def main() -> None:
     """Weights and a sample in, results and metrics out."""
     params, logger, classes = PlatformAPI.get_test_params()["test"], PlatformAPI.get_logger(), PlatformAPI.get_classes()
-    detector = load_detector(classes).to(PlatformAPI.get_device())
+    language = chosen_language(params["language"])
+    detector = load_detector(classes, language).to(PlatformAPI.get_device())
     # The last sample is the test one.
     dataset = PlatformAPI.generate_dataset(PlatformAPI.get_available_datasets()[-1])
     samples, problems = read_platform_sample(dataset.get_all_images_path(), dataset.get_all_markups(), classes)
-    warn_of(problems, chosen_language(params["language"]), logger.warning)
-    raise_for(problems, chosen_language(params["language"]))
-    logger.info(f"{dataset.role}: {len(samples)} images")
+    warn_of(problems, language, logger.warning)
+    raise_for(problems, language)
+    count = sum(len(sample.boxes) for sample in samples)
+    logger.info(text("sample_read", language, role=dataset.role, images=len(samples), boxes=count))
 
     answers, truths = find_boxes(detector, samples, params)
     condition = f"confidence >= {params['confidence']}, IoU >= {params['iou']}"
@@ -42,21 +44,20 @@ def main() -> None:
     confidences = torch.cat([answer["scores"] for answer in answers]).numpy()
     report_images([sample.image_path.name for sample in samples], faults, confidences, params["worst_count"], condition)
     if not any(len(one["scores"]) for one in shown):
-        logger.warning(f"no box reaches the confidence {params['confidence']}: lower it, or train longer")
-    logger.info(f"mAP50 {scores.map50:.3f}, mAP50-95 {scores.map:.3f}")
+        logger.warning(text("nothing_shown", language, confidence=params["confidence"]))
+    logger.info(text("test_done", language, map50=scores.map50, map=scores.map))
     PlatformAPI.save_progress_for_platform(100.0)
 
 
-def load_detector(classes: list[str]) -> WeldDetector:
+def load_detector(classes: list[str], language: str) -> WeldDetector:
     """The trained detector, checked against the classes of the sample."""
     weights = PlatformAPI.get_weights_path()
     if weights is None:
-        raise SystemExit(
-            "no weights: choose a finished training run, or put a .pth or .ckpt into weights/ beside test.py"
-        )
+        raise SystemExit(text("weights_missing", language))
     detector = WeldDetector.from_weights(weights)
     if detector.classes != classes:
-        raise SystemExit(f"the weights know the classes {detector.classes}, the sample has {classes}")
+        known, given = ", ".join(detector.classes), ", ".join(classes)
+        raise SystemExit(text("classes_differ", language, known=known, given=given))
     return detector
 
 

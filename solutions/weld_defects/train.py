@@ -11,7 +11,7 @@ from defects_in_welds.training.quiet_libraries import silence  # noqa: E402  (pr
 silence()
 
 from defects_in_welds.data.platform_sample import read_platform_sample  # noqa: E402
-from defects_in_welds.data.problems import DataError, chosen_language, raise_for, warn_of  # noqa: E402
+from defects_in_welds.data.problems import DataError, chosen_language, raise_for, text, warn_of  # noqa: E402
 from defects_in_welds.data.samples import unseen_classes  # noqa: E402
 from defects_in_welds.export.onnx_file import ParityError  # noqa: E402
 from defects_in_welds.export.weights import parity_images  # noqa: E402
@@ -28,21 +28,23 @@ def main() -> None:
     )
     if PlatformAPI.get_seed() is not None:
         config.train.seed = PlatformAPI.get_seed()
-    datasets = PlatformAPI.get_available_datasets()
+    datasets, language = PlatformAPI.get_available_datasets(), chosen_language(config.data.language)
     if len(datasets) < 2:
-        raise SystemExit(f"a train and a val sample are needed, there is {datasets or 'none'}")
+        raise SystemExit(text("samples_few", language, known=", ".join(one.role for one in datasets) or "–"))
     classes = PlatformAPI.get_classes()
-    samples = checked_samples(datasets, classes, chosen_language(config.data.language))
+    samples = checked_samples(datasets, classes, language)
     artifacts = PlatformAPI.get_artifacts_dir()
-    fitted = fit(config, classes, samples, artifacts, lambda: [PlatformReporter(artifacts)], warn=logger.warning)
+    fitted = fit(
+        config, classes, samples, artifacts, lambda: [PlatformReporter(artifacts, language)], warn=logger.warning
+    )
     PlatformAPI.save_artifact(fitted.history_path, "file")
     detector = WeldDetector.from_weights(fitted.best_path)
-    save_weights(detector, samples["valid"], config.export.onnx)
-    logger.info(f"best val mAP {fitted.val_map:.3f}; its weights are weld_defects.pth and checkpoints/best_model.ckpt")
+    save_weights(detector, samples["valid"], config.export.onnx, language)
+    logger.info(text("training_done", language, map=fitted.val_map))
     PlatformAPI.save_progress_for_platform(100.0)
 
 
-def save_weights(detector: WeldDetector, valid: list, has_onnx: bool) -> None:
+def save_weights(detector: WeldDetector, valid: list, has_onnx: bool, language: str) -> None:
     """weld_defects.pth and, if it answers the same on images of the valid sample, weld_defects.onnx."""
     if not has_onnx:
         PlatformAPI.TorchPklSaver._save(detector, "weld_defects.pth")
@@ -50,12 +52,11 @@ def save_weights(detector: WeldDetector, valid: list, has_onnx: bool) -> None:
     try:
         info = PlatformAPI.CombSaver._save(detector, "weld_defects", parity_images(detector, valid)).info
     except ParityError as error:
-        PlatformAPI.get_logger().error(f"no ONNX file is offered, it would answer otherwise than PyTorch: {error}")
+        PlatformAPI.get_logger().error(text("onnx_differs", language, detail=error))
         return
-    PlatformAPI.get_logger().info(
-        f"weld_defects.onnx equals PyTorch on {info['parity_images']} images, {info['parity_boxes']} boxes: "
-        f"IoU >= {info['least_iou']:.4f}, scores within {info['max_score_difference']:.1e}"
-    )
+    holes = {"images": info["parity_images"], "boxes": info["parity_boxes"]}
+    holes |= {"iou": info["least_iou"], "difference": info["max_score_difference"]}
+    PlatformAPI.get_logger().info(text("onnx_equal", language, **holes))
 
 
 def checked_samples(datasets: list, classes: list[str], language: str) -> dict[str, list]:
@@ -67,7 +68,7 @@ def checked_samples(datasets: list, classes: list[str], language: str) -> dict[s
         samples[split], found = read_platform_sample(images, markups, classes)
         problems += found
         count = sum(len(sample.boxes) for sample in samples[split])
-        logger.info(f"{dataset.role}: {len(samples[split])} images, {count} boxes")
+        logger.info(text("sample_read", language, role=dataset.role, images=len(samples[split]), boxes=count))
     problems += unseen_classes(samples["train"], classes, datasets[0].role)
     warn_of(problems, language, logger.warning)
     try:

@@ -114,6 +114,15 @@ def test_an_epoch_fills_whole_steps_and_comes_in_the_same_order_again() -> None:
     assert len(EpochSampler(3, step=4, seed=0, current_epoch=lambda: 0)) == 3, "fewer images than a step: all are used"
 
 
+def test_batches_of_an_epoch_have_images_of_one_shape_as_far_as_they_go() -> None:
+    is_portrait = [index % 3 == 0 for index in range(24)]
+    sampler = EpochSampler(24, step=8, seed=5, current_epoch=lambda: 1, shapes=is_portrait, batch_size=4)
+    order = [key - 24 for key in sampler]
+    assert sorted(order) == list(range(24)) and order != sorted(order)
+    for start in range(0, 24, 4):
+        assert len({is_portrait[index] for index in order[start : start + 4]}) == 1
+
+
 def declared_defaults() -> dict[str, dict[str, object]]:
     declared = yaml.safe_load((SOLUTION / "params.yaml").read_text(encoding="utf-8"))["train"]
     return {group: {name: one["default"] for name, one in entries.items()} for group, entries in declared.items()}

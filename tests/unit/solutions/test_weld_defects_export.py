@@ -1,5 +1,6 @@
 """ONNX of weld_defects: NMS inside, any image size, refused when it answers otherwise; the predict command."""
 
+import copy
 import json
 import subprocess
 import sys
@@ -106,6 +107,34 @@ def test_a_bad_file_is_not_left_behind_nor_offered(
     assert [path.name for path in (tmp_path / "artifacts").iterdir()] == ["weld_defects.pth"]
     events = "".join(path.read_text() for path in (tmp_path / "events").iterdir())
     assert "weld_defects.pth" in events and ".onnx" not in events
+
+
+def test_a_detector_that_finds_nothing_yet_is_compared_before_the_threshold(
+    weld_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    hesitant = WeldDetector(CLASSES, SETTINGS).eval()
+    with torch.no_grad():
+        hesitant.network.roi_heads.box_predictor.cls_score.bias[0] = 9  # all is background
+    images = parity_images(hesitant, read_yolo_folder(weld_folder).samples["valid"])
+    info = hesitant.export_onnx(tmp_path / "a.onnx", images)
+    assert info["parity_boxes"] == 0 and 0 < info["max_raw_difference"] <= 1e-3
+    assert [one.name for one in onnxruntime.InferenceSession(tmp_path / "a.onnx").get_outputs()] == [
+        "boxes", "labels", "scores",
+    ]  # fmt: skip
+    write = onnx_file.write_onnx
+    for layer in ("rpn.head.bbox_pred", "roi_heads.box_head.fc6"):
+
+        def write_changed(detector: WeldDetector, path: Path, example: torch.Tensor, layer: str = layer) -> None:
+            other = copy.deepcopy(detector)
+            with torch.no_grad():
+                other.network.get_submodule(layer).weight.mul_(1.05)
+            write(other, path, example)
+
+        monkeypatch.setattr(onnx_file, "write_onnx", write_changed)
+        with pytest.raises(ParityError, match="before any threshold"):
+            hesitant.export_onnx(tmp_path / "b.onnx", images)
+        assert not (tmp_path / "b.onnx").exists()
 
 
 def test_the_saver_of_the_platform_takes_the_file_of_the_detector(

@@ -1,12 +1,16 @@
 """Faster R-CNN of weld_defects: class ids, empty boxes, ImageNet weights, weights files. Small inputs, one CPU core."""
 
+import copy
 from pathlib import Path
 
 import pytest
 import torch
+from defects_in_welds.data.problems import text
 from defects_in_welds.model.backbone import LiteFpnBackbone, load_imagenet_weights, state_by_position
 from defects_in_welds.model.detection_module import rate_factor
-from defects_in_welds.model.detector import WeldDetector
+from defects_in_welds.model.detector import Warnings, WeldDetector
+from defects_in_welds.model.folded_norm import fold_frozen_norms
+from timm.layers import FrozenBatchNormAct2d, freeze_batch_norm_2d
 
 SMALL_SETTINGS = {
     "name": "efficientnet_lite0_fpn",
@@ -120,6 +124,29 @@ def test_weights_of_another_size_are_refused() -> None:
         state_by_position({"a": torch.zeros(1)}, ["a", "b"])
 
 
+def test_a_folded_norm_answers_and_learns_as_the_two_layers_it_replaces() -> None:
+    import timm
+
+    torch.manual_seed(0)
+    body = freeze_batch_norm_2d(timm.create_model("tf_efficientnet_lite0", features_only=True, pretrained=False))
+    for module in body.modules():
+        if isinstance(module, FrozenBatchNormAct2d):
+            module.running_mean.normal_(std=0.1), module.running_var.uniform_(0.5, 2)
+            module.weight.uniform_(0.5, 2), module.bias.normal_(std=0.1)
+    folded = copy.deepcopy(body)
+    fold_frozen_norms(folded)
+    assert not any(isinstance(module, FrozenBatchNormAct2d) for module in folded.modules())
+    images = torch.rand(2, 3, 71, 64)
+    for one, two in zip(body(images), folded(images), strict=True):
+        assert torch.allclose(one, two, atol=1e-4 * float(one.detach().abs().max()))
+    for network in (body, folded):
+        network(images)[-1].square().sum().backward()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert all(torch.isfinite(one).all() for one in folded(images))
+    stems = body.conv_stem.weight.grad, folded.conv_stem.conv.weight.grad
+    assert torch.allclose(*stems, rtol=1e-3, atol=1e-3 * float(stems[0].abs().max()))
+
+
 def test_frozen_stages_do_not_learn_and_the_others_do() -> None:
     backbone = LiteFpnBackbone(is_pretrained=True, frozen_stages=2)
     learns = {name: p.requires_grad for name, p in backbone.body.named_parameters()}
@@ -140,9 +167,10 @@ def test_a_backbone_not_in_the_cache_starts_from_scratch_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    warnings: list[str] = []
+    warnings: Warnings = []
     WeldDetector(CLASSES, {**SMALL_SETTINGS, "name": "mobilenet_v3_large_320_fpn", "is_pretrained": True}, warnings)
-    assert len(warnings) == 1 and "from scratch" in warnings[0] and str(tmp_path) in warnings[0]
+    [(code, holes)] = warnings
+    assert "from scratch" in text(code, "en", **holes) and str(tmp_path) in text(code, "ru", **holes)
 
 
 def test_an_unknown_backbone_lists_the_known_ones() -> None:

@@ -16,10 +16,11 @@ from defects_in_welds.data.samples import Sample
 from defects_in_welds.data.yolo_folder import YoloData, read_yolo_folder
 from defects_in_welds.model.anchor_shapes import fit_anchor_shapes, k_means
 from defects_in_welds.model.detector import WeldDetector
-from defects_in_welds.training.fit import Fitted, fit
+from defects_in_welds.training.fit import Fitted, chosen_precision, fit
 from defects_in_welds.training.memory import is_out_of_memory, smaller_batch
 from defects_in_welds.training.platform_adapter import config_from_params
 from defects_in_welds.training.quiet_libraries import silence
+from defects_in_welds.training.time_budget import TimeBudget
 
 SOLUTION = Path(__file__).parents[3] / "solutions" / "weld_defects"
 TINY: dict[str, dict[str, Any]] = {
@@ -171,6 +172,41 @@ def test_a_training_killed_in_mid_epoch_resumes_to_the_same_end(
 def test_early_stopping_ends_a_training_that_no_longer_improves(data: YoloData, tmp_path: Path) -> None:
     fitted = train(data, tmp_path, train__epochs=6, train__early_stopping_patience=1, train__learning_rate=1e-9)
     assert [one["epoch"] for one in history(fitted)] == [1, 2]
+
+
+@pytest.mark.parametrize(("known", "chosen"), [({"avx512_bf16": True}, "bf16-mixed"), ({"avx2": True}, "32-true")])
+def test_auto_takes_bfloat16_only_where_it_is_native(
+    monkeypatch: pytest.MonkeyPatch, known: dict[str, bool], chosen: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known)
+    config = config_from_params({}, SOLUTION / "configs", "cpu")
+    assert chosen_precision(config.trainer) == chosen
+    assert (
+        chosen_precision(
+            config_from_params({"trainer": {"precision": "16-mixed"}}, SOLUTION / "configs", "cpu").trainer
+        )
+        == "16-mixed"
+    )
+
+
+def test_a_time_limit_ends_the_training_in_mid_epoch_with_a_validation(data: YoloData, tmp_path: Path) -> None:
+    options = {"train__epochs": 1000, "train__max_minutes": 1e-5, "train__batch_size": 1}
+    [epoch] = history(train(data, tmp_path, **options))
+    assert "val_mAP" in epoch and epoch["images_per_s"] > 0
+    stored = checkpoint(tmp_path)
+    assert stored["global_step"] == 1 and stored["callbacks"]["TimeBudget"]["spent_s"] > 6e-4
+    assert stored["optimizer_states"][0]["param_groups"][0]["lr"] == 0, "the rate falls with the time"
+
+
+def test_the_time_before_a_resume_and_the_last_validation_count() -> None:
+    assert TimeBudget(0).share == 0
+    budget = TimeBudget(1)
+    budget.load_state_dict({"spent_s": 15, "validation_s": 0})
+    assert budget.share == 0.25
+    budget.load_state_dict({"spent_s": 15, "validation_s": 30})
+    assert budget.share == 0.5
+    budget.load_state_dict({"spent_s": 61, "validation_s": 30})
+    assert budget.share == 1
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])

@@ -1,6 +1,6 @@
 """Samples as tensors, with augmentation, and the loaders over them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -68,10 +68,21 @@ class EpochSampler(Sampler[int]):
     """Keys of a shuffled epoch, the same for the same seed and epoch: a resumed training sees what it would have seen.
 
     As many as fill whole optimizer steps of `step` images, so that every step averages over the same number of them.
+    `shapes`, one of each image: those of one shape come `batch_size` at a time, as far as they go. A batch is as high
+    as its highest and as wide as its widest image, so one of portraits and landscapes would be half empty.
     """
 
-    def __init__(self, length: int, step: int, seed: int, current_epoch: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        length: int,
+        step: int,
+        seed: int,
+        current_epoch: Callable[[], int],
+        shapes: Sequence[Hashable] = (),
+        batch_size: int = 1,
+    ) -> None:
         self.length, self.seed, self.current_epoch = length, seed, current_epoch
+        self.shapes, self.batch_size = shapes, batch_size
         self.used = length // step * step or length
 
     def __len__(self) -> int:
@@ -80,8 +91,21 @@ class EpochSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         epoch = self.current_epoch()
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-        order = torch.randperm(self.length, generator=generator)[: self.used]
-        return iter((order + epoch * self.length).tolist())
+        order = torch.randperm(self.length, generator=generator)[: self.used].tolist()
+        return iter([index + epoch * self.length for index in self._by_shape(order)])
+
+    def _by_shape(self, order: list[int]) -> list[int]:
+        if not self.shapes:
+            return order
+        waiting: dict[Hashable, list[int]] = {}
+        grouped: list[int] = []
+        for index in order:
+            batch = waiting.setdefault(self.shapes[index], [])
+            batch.append(index)
+            if len(batch) == self.batch_size:
+                grouped += batch
+                batch.clear()
+        return grouped + [index for batch in waiting.values() for index in batch]
 
 
 def make_loader(

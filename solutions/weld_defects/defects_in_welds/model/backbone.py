@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
+from defects_in_welds.model.folded_norm import fold_frozen_norms
+
 # The weights were trained on inputs normalised this way, not with the usual ImageNet mean and deviation.
 IMAGE_MEAN = IMAGE_STD = (0.5, 0.5, 0.5)
 
@@ -28,6 +30,7 @@ class LiteFpnBackbone(nn.Module):
             freeze_stages(body, frozen_stages)
             # Batches of a few images are too small for batch statistics; ImageNet's are better.
             body = freeze_batch_norm_2d(body)
+            fold_frozen_norms(body)
         self.body = body
         self.fpn = FeaturePyramidNetwork(body.feature_info.channels(), channels, LastLevelMaxPool())
         self.out_channels = channels

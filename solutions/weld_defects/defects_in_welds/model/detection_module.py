@@ -1,7 +1,7 @@
 """How the detector learns: losses, schedule and validation, for lightning.Trainer."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -17,9 +17,13 @@ Batch = tuple[list[Tensor], list[dict[str, Tensor]]]
 class DetectionModule(LightningModule):
     """Logs train_loss (and its four parts) each step, val_mAP (COCO, IoU 0.50:0.95) and val_mAP50 each epoch."""
 
-    def __init__(self, detector: WeldDetector, train: Mapping[str, Any]) -> None:
+    def __init__(
+        self, detector: WeldDetector, train: Mapping[str, Any], time_share: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """`time_share`: what part of the allowed time is over, 0..1."""
         super().__init__()
         self.detector = detector
+        self.time_share = time_share
         self.train_settings = dict(train)
         self.val_metric = MeanAveragePrecision(backend="pycocotools")
 
@@ -52,12 +56,14 @@ class DetectionModule(LightningModule):
         optimizer = torch.optim.AdamW(learning, settings["learning_rate"], weight_decay=settings["weight_decay"])
         total = max(int(self.trainer.estimated_stepping_batches), 1)
         warmup = max(1, round(total * settings["warmup_share"]))
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(step, warmup, total))
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: rate_factor(max(step, self.time_share() * total), warmup, total)
+        )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def rate_factor(step: int, warmup: int, total: int) -> float:
+def rate_factor(step: float, warmup: int, total: int) -> float:
     """Part of the highest learning rate at `step` (0..total): linear rise over `warmup` steps, then a cosine to 0."""
     if step < warmup:
-        return (step + 1) / warmup
+        return min(1.0, (step + 1) / warmup)
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))

@@ -17,6 +17,8 @@ from defects_in_welds.model.backbone import IMAGE_MEAN, IMAGE_STD, LiteFpnBackbo
 from defects_in_welds.model.input_scaling import InputScaling
 
 Target = dict[str, Tensor]
+Warnings = list[tuple[str, dict[str, Any]]]
+"""codes of data/problem_texts.json and what fills the sentences"""
 TORCHVISION_DETECTORS = {
     "mobilenet_v3_large_320_fpn": (
         detection.fasterrcnn_mobilenet_v3_large_320_fpn,
@@ -34,12 +36,13 @@ class WeldDetector(nn.Module):
     `settings` is everything needed to build the same detector again; it travels inside the weights file.
     """
 
-    def __init__(self, classes: list[str], settings: Mapping[str, Any], warnings: list[str] | None = None) -> None:
+    def __init__(self, classes: list[str], settings: Mapping[str, Any], warnings: Warnings | None = None) -> None:
         super().__init__()
         self.classes = list(classes)
         self.settings = dict(settings)
         self.network = build_network(len(classes), settings, [] if warnings is None else warnings)
         self.network.transform = InputScaling.like(self.network.transform)
+        self.network.to(memory_format=torch.channels_last)
 
     def forward(self, images: list[Tensor], targets: list[Target] | None = None) -> Any:
         """See the class."""
@@ -78,7 +81,7 @@ class WeldDetector(nn.Module):
         return detector.eval()
 
 
-def build_network(class_count: int, settings: Mapping[str, Any], warnings: list[str]) -> FasterRCNN:
+def build_network(class_count: int, settings: Mapping[str, Any], warnings: Warnings) -> FasterRCNN:
     """The torchvision detector for `class_count` classes and the background. `warnings` grows by what a user must know.
 
     settings: name, is_pretrained, weights_path, frozen_stages, finest_stride, fpn_channels, short_side, long_side.
@@ -113,7 +116,7 @@ def _lite_network(class_count: int, settings: Mapping[str, Any], sizes: dict[str
         rpn_post_nms_top_n_train=500,
         rpn_pre_nms_top_n_test=500,
         rpn_post_nms_top_n_test=300,
-        box_batch_size_per_image=128,
+        box_batch_size_per_image=settings.get("box_samples", 128),
         box_score_thresh=0.02,
         **sizes,
     )
@@ -132,15 +135,13 @@ def make_anchors(level_count: int, shapes: list[list[float]] | None) -> AnchorGe
     return generator
 
 
-def _load_detector_weights(network: nn.Module, given: str, url: str, warnings: list[str]) -> None:
+def _load_detector_weights(network: nn.Module, given: str, url: str, warnings: Warnings) -> None:
     """COCO weights from a path or torch's cache, all but the layers whose size depends on the classes."""
     path = Path(given) if given else Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name
     if not path.is_file():
         if given:
             raise FileNotFoundError(f"model.weights_path {given!r} is not a file")
-        warnings.append(
-            f"{path.name} is neither given nor in torch's cache ({path.parent}): training starts from scratch"
-        )
+        warnings.append(("no_pretrained", {"file": path.name, "folder": path.parent}))
         return
     state, own = torch.load(path, map_location="cpu", weights_only=True), network.state_dict()
     network.load_state_dict({k: v for k, v in state.items() if k in own and v.shape == own[k].shape}, strict=False)

@@ -29,3 +29,8 @@ class InputScaling(GeneralizedRCNNTransform):
         if target is not None:
             target["boxes"] = resize_boxes(target["boxes"], (height, width), image.shape[-2:])
         return image, target
+
+    def batch_images(self, images: list[Tensor], size_divisible: int = 32) -> Tensor:
+        """One tensor (B, 3, H, W), channels last in memory: a CPU convolves these without rearranging them."""
+        batch = super().batch_images(images, size_divisible)
+        return batch if torch.jit.is_tracing() else batch.contiguous(memory_format=torch.channels_last)

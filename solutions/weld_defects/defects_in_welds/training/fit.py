@@ -6,9 +6,10 @@ from pathlib import Path
 
 import torch
 from lightning import Callback, LightningModule, Trainer, seed_everything
-from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
 
 from defects_in_welds.data.augmentation import make_augmentation
 from defects_in_welds.data.problems import chosen_language, text
@@ -16,9 +17,10 @@ from defects_in_welds.data.samples import Sample
 from defects_in_welds.data.weld_dataset import EpochSampler, WeldDataset, make_loader
 from defects_in_welds.model.anchor_shapes import fit_anchor_shapes
 from defects_in_welds.model.detection_module import DetectionModule
-from defects_in_welds.model.detector import WeldDetector
+from defects_in_welds.model.detector import Warnings, WeldDetector
 from defects_in_welds.training.history import HistoryWriter
 from defects_in_welds.training.memory import is_out_of_memory, release, smaller_batch
+from defects_in_welds.training.time_budget import TimeBudget
 
 Samples = dict[str, Sequence[Sample]]
 
@@ -97,11 +99,12 @@ class _Attempt:
         torch.set_float32_matmul_precision("high")
         history = HistoryWriter(outputs / "metrics" / "history.json")
         best = _best_checkpoint(outputs / "checkpoints")
+        budget = TimeBudget(config.train.max_minutes)
         trainer = Trainer(
-            **OmegaConf.to_container(config.trainer),
+            **{**OmegaConf.to_container(config.trainer), "precision": chosen_precision(config.trainer)},
             max_epochs=config.train.epochs,
             accumulate_grad_batches=self.accumulate,
-            callbacks=[*callbacks, history, *_optional(config, bool(loggers)), EpochSeed(config.train.seed), best],
+            callbacks=[*callbacks, history, budget, *_optional(config, bool(loggers)), best],
             logger=list(loggers) or False,
             log_every_n_steps=10,
             enable_progress_bar=is_progress_bar_shown,
@@ -109,11 +112,11 @@ class _Attempt:
             num_sanity_val_steps=0,
             default_root_dir=outputs,
         )
-        warnings: list[str] = []
+        warnings: Warnings = []
         detector = WeldDetector(self.classes, detector_settings(config, self.samples["train"]), warnings)
-        for sentence in warnings:
-            warn(sentence)
-        module = DetectionModule(detector, OmegaConf.to_container(config.train))
+        for code, holes in warnings:
+            warn(text(code, chosen_language(config.data.language), **holes))
+        module = DetectionModule(detector, OmegaConf.to_container(config.train), lambda: budget.share)
         trainer.fit(module, self._train_loader(trainer), self._val_loader(), ckpt_path=resume, weights_only=True)
         return Fitted(Path(best.best_model_path), history.path, float(best.best_model_score or 0.0))
 
@@ -122,7 +125,10 @@ class _Attempt:
         augment = make_augmentation(self.config.augment)
         dataset = WeldDataset(self.samples["train"], (data.short_side, data.long_side), augment, train.seed)
         step = self.batch_size * self.accumulate
-        sampler = EpochSampler(len(dataset), step, train.seed, lambda: trainer.current_epoch)
+        is_portrait = [sample.size[1] > sample.size[0] for sample in dataset.samples]
+        sampler = EpochSampler(
+            len(dataset), step, train.seed, lambda: trainer.current_epoch, is_portrait, self.batch_size
+        )
         return make_loader(dataset, self.batch_size, data.workers, sampler)
 
     def _val_loader(self) -> torch.utils.data.DataLoader:
@@ -154,14 +160,36 @@ def detector_settings(config: DictConfig, train_samples: Sequence[Sample] = ()) 
 
 
 def _optional(config: DictConfig, has_loggers: bool) -> list[Callback]:
-    chosen: list[Callback] = []
+    chosen: list[Callback] = [EpochSeed(config.train.seed)]
     if config.train.ema_decay:
-        chosen.append(EMAWeightAveraging(decay=config.train.ema_decay))
+        chosen.append(WeightAveraging(avg_fn=running_mean(config.train.ema_decay)))
     if config.train.early_stopping_patience:
         chosen.append(EarlyStopping("val_mAP", mode="max", patience=config.train.early_stopping_patience))
     if has_loggers:
         chosen.append(LearningRateMonitor("step"))
     return chosen
+
+
+def chosen_precision(trainer: DictConfig) -> str:
+    """trainer.precision; for `auto` bf16-mixed where the device computes bfloat16 by itself, else 32-true."""
+    if trainer.precision != "auto":
+        return trainer.precision
+    if trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        is_native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        known = torch.cpu.get_capabilities()
+        is_native = bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+    return "bf16-mixed" if is_native else "32-true"
+
+
+def running_mean(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """The mean of AveragedModel: of few weights at first, so that a short training is not held back by its start."""
+
+    def mean(averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+        kept = min(decay, (1 + int(count)) / (10 + int(count)))
+        return averaged * kept + current * (1 - kept)
+
+    return mean
 
 
 def _best_checkpoint(folder: Path) -> ModelCheckpoint:

@@ -1,17 +1,38 @@
 """Writes metrics/history.json: one entry an epoch, and the best one by val_mAP."""
 
 import json
+import time
 from pathlib import Path
+from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
 
 class HistoryWriter(Callback):
-    """{"epochs": [{"epoch": 1, "train_loss": …, "val_mAP": …, "val_mAP50": …}], "best": {…}}, rewritten each epoch."""
+    """{"epochs": [{"epoch": 1, "train_loss": …, "val_mAP": …, …}], "best": {…}}, rewritten each epoch.
+
+    `images_per_s` is the speed of training, validation left out.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.epochs: list[dict[str, float]] = []
+        self.epoch_start = self.images_per_s = 0.0
+        self.seen_images = 0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self.epoch_start, self.seen_images = time.monotonic(), 0
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Count images."""
+        self.seen_images += len(batch[0])
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Training of the epoch is over: its speed is known."""
+        self.images_per_s = self.seen_images / max(time.monotonic() - self.epoch_start, 1e-9)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Validation of the epoch is done by now."""
@@ -20,6 +41,7 @@ class HistoryWriter(Callback):
             "train_loss": known.get("train_loss_epoch"),
             "val_mAP": known.get("val_mAP"),
             "val_mAP50": known.get("val_mAP50"),
+            "images_per_s": self.images_per_s,
         }
         entry = {name: round(float(value), 5) for name, value in values.items() if value is not None}
         self.epochs.append({"epoch": trainer.current_epoch + 1, **entry})

@@ -10,6 +10,7 @@ from lightning import Callback, LightningModule, Trainer
 from omegaconf import DictConfig
 
 import PlatformAPI
+from defects_in_welds.data.problems import text
 
 
 def config_from_params(params: dict[str, dict[str, Any]], config_folder: Path, device: str) -> DictConfig:
@@ -41,8 +42,8 @@ def _hydra_value(value: Any) -> str:
 class PlatformReporter(Callback):
     """Progress, messages, points and checkpoints of a training, through PlatformAPI."""
 
-    def __init__(self, artifacts: Path) -> None:
-        self.artifacts = artifacts
+    def __init__(self, artifacts: Path, language: str = "en") -> None:
+        self.artifacts, self.language = artifacts, language
         self.graphs = PlatformAPI.get_train_graph_logger()
         self.logger = PlatformAPI.get_logger()
         self.best_score = -1.0
@@ -53,12 +54,13 @@ class PlatformReporter(Callback):
         """Say what is about to happen."""
         learning = sum(p.numel() for p in pl_module.parameters() if p.requires_grad)
         total = sum(p.numel() for p in pl_module.parameters())
-        self.logger.info(
-            f"training on {pl_module.device}: {total / 1e6:.1f} M parameters, {learning / 1e6:.1f} M of them learn, "
-            f"{trainer.max_epochs} epochs of {trainer.num_training_batches} batches"
-        )
+        holes = {"device": pl_module.device, "learning": learning / 1e6, "total": total / 1e6}
+        holes |= {"epochs": trainer.max_epochs, "batches": trainer.num_training_batches}
+        self.logger.info(self._text("training_starts", **holes))
+        if minutes := pl_module.train_settings["max_minutes"]:
+            self.logger.info(self._text("time_limit", minutes=minutes))
         if trainer.current_epoch:
-            self.logger.info(f"resumed after epoch {trainer.current_epoch}")
+            self.logger.info(self._text("resumed", epoch=trainer.current_epoch))
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock for images per second; the checkpoint of the epoch before is written by now."""
@@ -80,9 +82,10 @@ class PlatformReporter(Callback):
                 self.graphs.log_point(name, float(value), epoch, step)
         self.graphs.log_point("learning_rate", trainer.optimizers[0].param_groups[0]["lr"], epoch, step)
         if not math.isfinite(loss):
-            self.logger.warning(f"epoch {epoch}, batch {batch_idx + 1}: the loss is {loss}; lower the learning rate")
+            self.logger.warning(self._text("loss_not_finite", epoch=epoch, batch=batch_idx + 1, loss=loss))
         # The last per cent belongs to the final validation and the saving of weights.
-        PlatformAPI.save_progress_for_platform(99.0 * step / (trainer.max_epochs * trainer.num_training_batches))
+        share = max(step / (trainer.max_epochs * trainer.num_training_batches), pl_module.time_share())
+        PlatformAPI.save_progress_for_platform(99.0 * share)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Training of the epoch is over: its speed is known."""
@@ -94,22 +97,24 @@ class PlatformReporter(Callback):
         step = epoch * int(trainer.num_training_batches)
         for name in ("train_loss_epoch", "val_mAP", "val_mAP50"):
             self.graphs.log_point(name, float(known[name]), epoch, step)
-        self.logger.info(
-            f"epoch {epoch} of {trainer.max_epochs}: train loss {float(known['train_loss_epoch']):.3f}, "
-            f"val mAP {float(known['val_mAP']):.3f}, mAP50 {float(known['val_mAP50']):.3f}, "
-            f"{self.images_per_s:.1f} images/s"
-        )
+        holes = {"loss": float(known["train_loss_epoch"]), "map": float(known["val_mAP"])}
+        holes |= {"map50": float(known["val_mAP50"]), "rate": self.images_per_s}
+        self.logger.info(self._text("epoch_done", epoch=epoch, epochs=trainer.max_epochs, **holes))
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The best checkpoint and the one to go on from."""
         self._save_best(trainer)
         self._save_last(trainer)
         if trainer.current_epoch < (trainer.max_epochs or 0):
-            self.logger.info(f"stopped early after epoch {trainer.current_epoch}: val_mAP no longer rises")
+            reason = "time_over" if pl_module.time_share() >= 1 else "stopped_early"
+            self.logger.info(self._text(reason, epoch=trainer.current_epoch))
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """A stopped or broken training keeps its last checkpoint, too."""
         self._save_last(trainer)
+
+    def _text(self, code: str, **holes: Any) -> str:
+        return text(code, self.language, **holes)
 
     def _save_best(self, trainer: Trainer) -> None:
         checkpoint = trainer.checkpoint_callback
