@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from app.api_client import Api
@@ -177,8 +176,7 @@ def illustrate(browser: Browser, url: str, shown: Shown) -> None:
         for name in IN_GUIDE if theme == "light" else ALSO_DARK:
             _open(page, f"{url}/{shown.places[name]}", language)
             path = SHOTS / f"{name}-{language}-{theme}.png"
-            page.screenshot(path=path)
-            _shrink(path)
+            _take(page, path)
             print(path.relative_to(ROOT), flush=True)
         page.context.close()
 
@@ -190,7 +188,7 @@ def review(browser: Browser, url: str, shown: Shown, folder: Path) -> None:
         page = _page(browser, language, theme, width)
         for name, place in shown.places.items():
             _open(page, f"{url}/{place}", language)
-            page.screenshot(path=folder / f"{name}-{language}-{theme}-{width}.png")
+            _take(page, folder / f"{name}-{language}-{theme}-{width}.png")
         page.context.close()
 
 
@@ -212,14 +210,16 @@ def _open(page: Page, address: str, language: str) -> None:
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=PATIENCE_MS)
     expect(page.locator("html")).to_have_attribute("lang", language)
     page.wait_for_timeout(2_500)  # graphs and thumbnails are drawn after the page
-    expect(page.locator(".arm-reconnecting")).to_be_hidden(timeout=PATIENCE_MS)  # a busy one is late
 
 
-def _shrink(path: Path) -> None:
-    """At most 256 colours, dithered: photographs shrink to a third, and a page shows no bands."""
-    image = Image.open(path).convert("RGB")
-    palette = image.quantize(256, method=Image.Quantize.MEDIANCUT)
-    image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+def _take(page: Page, path: Path) -> None:
+    """A picture without the notice that a part is away: a busy machine answers late."""
+    notice = page.locator(".arm-reconnecting")
+    is_clear = False
+    while not is_clear:
+        expect(notice).to_be_hidden(timeout=PATIENCE_MS)
+        page.screenshot(path=path)
+        is_clear = notice.is_hidden()
 
 
 if __name__ == "__main__":
