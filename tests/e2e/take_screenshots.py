@@ -31,7 +31,7 @@ ALSO_DARK = ("training", "results")
 IMAGES = 240
 EPOCHS, LIVE_EPOCHS = 30, 120
 REVIEWED = (("ru", "light", 1440), ("en", "dark", 1440), ("ru", "dark", 1000), ("en", "light", 1000))
-PATIENCE_MS = 60_000
+PATIENCE_MS = 120_000
 BROKEN = """
 import PlatformAPI
 PlatformAPI.save_progress_for_platform(10)
@@ -207,7 +207,7 @@ def _open(page: Page, address: str, language: str) -> None:
     """Open and wait until nothing moves any more."""
     page.goto(address)
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=PATIENCE_MS)
-    expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=PATIENCE_MS)
+    expect(page.get_by_test_id("stSkeleton").filter(visible=True)).to_have_count(0, timeout=PATIENCE_MS)
     expect(page.locator("html")).to_have_attribute("lang", language)
     page.wait_for_timeout(2_500)  # graphs and thumbnails are drawn after the page
 
