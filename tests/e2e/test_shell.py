@@ -16,14 +16,14 @@ def test_the_menu_offers_the_theme_in_the_readers_language(
 ) -> None:
     page = browser_context.new_page()
     page.goto(f"{workstation.url}/?lang={language}")
-    expect(page.locator("html")).to_have_attribute("lang", language)
+    expect(page.locator("html")).to_have_attribute("lang", language, timeout=30_000)
     menu = opened_menu(page)
     assert menu.get_by_role("menuitemradio").evaluate_all(SPOKEN) == THEMES[language]
     expect(menu.get_by_text("Print")).to_be_hidden()
     expect(menu.get_by_text("Streamlit")).to_be_hidden()
 
     menu.get_by_role("menuitemradio").nth(2).click()
-    expect(page.locator("img[src*='-dark']").first).to_be_visible()  # the logo is of the theme, so the server knows
+    expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", "dark", timeout=30_000)
     page.close()
 
 
