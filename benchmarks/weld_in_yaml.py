@@ -73,6 +73,7 @@ def trained(api: Api, project: Project, dataset: Dataset, name: str, seed: int, 
     params: dict[str, dict[str, Any]] = {
         "train": {"epochs": given.epochs},
         "model": {"finest_stride": "8"},
+        "trainer": {"precision": "32-true"},
         "data": {"short_side": given.short_side, "long_side": 2 * given.short_side, "workers": 0},
     }
     if not PIPELINES[name]:
