@@ -80,16 +80,19 @@ def object_page(target: Any, name: str, language: str = "en") -> str:
     if translated or doc:
         lines.append("  " + (translated.get("") or doc.strip().splitlines()[0]))
     if doc and not translated and language != "en":
-        lines.append(f"  ({_word('own_words', language)})")
+        lines.append(f"  ({_word('help.own_words', language)})")
     rows = argument_rows(target, doc + "\n" + (inspect.getdoc(getattr(target, "__init__", None)) or ""), language)
     rows = [(*row[:4], translated.get(row[1].lstrip("*"), row[4])) for row in rows]
-    head = tuple(_word(column, language) for column in ("position", "argument", "type", "default", "description"))
-    lines += table(head, rows) if rows else [f"  ({_word('unknown', language)})"]
+    head = tuple(
+        _word(column, language)
+        for column in ("help.position", "help.argument", "help.type", "help.default", "help.description")
+    )
+    lines += table(head, rows) if rows else [f"  ({_word('help.unknown', language)})"]
     sockets = sockets_of(target)
     if sockets:
-        given, taken = _word("input", language), _word("output", language)
+        given, taken = _word("help.input", language), _word("help.output", language)
         width = max(len(given), len(taken))
-        lines += ["", f"{_word('sockets', language)}:"]
+        lines += ["", f"{_word('help.sockets', language)}:"]
         lines += [f"  {given:{width}} {key}: {_type_text(kind, language)}" for key, kind in sockets.inputs.items()]
         lines += [f"  {taken:{width}} {key}: {_type_text(kind, language)}" for key, kind in sockets.outputs.items()]
     return "\n".join(lines)
@@ -109,11 +112,11 @@ def explanations(language: str) -> dict[str, dict[str, str]]:
 
 
 def _word(name: str, language: str) -> str:
-    return sentence(f"help.{name}", {}, language)
+    return sentence(name, {}, language)
 
 
 def _type_text(kind: type | None, language: str) -> str:
-    return declared_name(kind) if kind else _word("any", language)
+    return declared_name(kind) if kind else _word("help.any", language)
 
 
 def argument_rows(target: Any, doc: str, language: str = "en") -> list[tuple[str, ...]]:
@@ -128,7 +131,7 @@ def argument_rows(target: Any, doc: str, language: str = "en") -> list[tuple[str
         kind = hints.get(parameter.name, parameter.annotation)
         is_unknown = kind is inspect.Parameter.empty
         is_required = parameter.default is inspect.Parameter.empty
-        default = _word("required", language) if is_required else repr(parameter.default)[:40]
+        default = _word("help.required", language) if is_required else repr(parameter.default)[:40]
         is_positional = parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
         name = parameter.name
         if parameter.kind is parameter.VAR_POSITIONAL:
@@ -158,18 +161,21 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
 def file_page(instance: Instance, language: str = "en") -> str:
     """Parameters, replaceable components and stages of a file."""
     model = instance.model
-    lines = [f"{model.file} ({_word('pipeline', language)}):"]
+    lines = [f"{model.file} ({_word('help.pipeline', language)}):"]
     if model.params:
-        lines += [f"{_word('params', language)}:"]
+        lines += [f"{_word('help.params', language)}:"]
         rows: list[tuple[str, ...]] = [
             (name, param.type, repr(instance.params[name]), param.doc) for name, param in model.params.items()
         ]
-        lines += table(tuple(_word(column, language) for column in ("name", "type", "value", "description")), rows)
+        lines += table(
+            tuple(_word(column, language) for column in ("help.name", "help.type", "help.value", "help.description")),
+            rows,
+        )
     if model.components:
-        lines += [f"{_word('components', language)}:"]
+        lines += [f"{_word('help.components', language)}:"]
         lines += [f"  {name}: {_made_by(component.value)}".rstrip(": ") for name, component in model.components.items()]
     if model.stages:
-        lines += [f"{_word('stages', language)}:"]
+        lines += [f"{_word('help.stages', language)}:"]
         for stage in model.stages.values():
             inputs = ", ".join(given.name + ("" if given.default is None else " = …") for given in stage.inputs)
             outputs = ", ".join(item.name for item in stage.outputs)

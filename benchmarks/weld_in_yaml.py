@@ -1,7 +1,7 @@
 """The weld detector trained by the solution's own code and by train_atp.yaml: do both end at the same place?
 
-    python -m benchmarks.bench_atp_weld                              generated welds, 3 epochs, 3 seeds
-    python -m benchmarks.bench_atp_weld --data ../shared/data/weld-leak-water --epochs 6 --seeds 5
+    python -m benchmarks.weld_in_yaml                              generated welds, 3 epochs, 3 seeds
+    python -m benchmarks.weld_in_yaml --data ../shared/data/weld-leak-water --epochs 6 --seeds 5
 
 Each pair has the same data, seed and parameters; orders of images and augmentations are drawn differently, so a pair
 differs as two seeds do. Runs of a workstation of its own, one after another.
@@ -36,7 +36,7 @@ class Ending:
 
 def main() -> None:
     """Print a row for each run and what the pairs say together."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.bench_atp_weld")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.weld_in_yaml")
     parser.add_argument("--data", type=Path, help="a YOLO folder; generated welds where none is given")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=3)
@@ -73,6 +73,7 @@ def trained(api: Api, project: Project, dataset: Dataset, name: str, seed: int, 
     params: dict[str, dict[str, Any]] = {
         "train": {"epochs": given.epochs},
         "model": {"finest_stride": "8"},
+        "trainer": {"precision": "32-true"},
         "data": {"short_side": given.short_side, "long_side": 2 * given.short_side, "workers": 0},
     }
     if not PIPELINES[name]:
