@@ -27,7 +27,7 @@ def cost_ms(overrides: list[str]) -> tuple[float, float]:
 
     with initialize_config_dir(str(SOLUTION / "configs"), version_base=None):
         config = compose("params", ["trainer.accelerator=cpu", *overrides])
-    has_bfloat16 = chosen_precision(config) == "bf16-mixed"
+    has_bfloat16 = chosen_precision(config.trainer) == "bf16-mixed"
     torch.manual_seed(0)
     detector = WeldDetector(["pore", "crack"], detector_settings(config))
     optimizer = torch.optim.AdamW([one for one in detector.parameters() if one.requires_grad], 1e-5)

@@ -101,7 +101,7 @@ class _Attempt:
         best = _best_checkpoint(outputs / "checkpoints")
         budget = TimeBudget(config.train.max_minutes)
         trainer = Trainer(
-            **{**OmegaConf.to_container(config.trainer), "precision": chosen_precision(config)},
+            **{**OmegaConf.to_container(config.trainer), "precision": chosen_precision(config.trainer)},
             max_epochs=config.train.epochs,
             accumulate_grad_batches=self.accumulate,
             callbacks=[*callbacks, history, budget, *_optional(config, bool(loggers)), best],
@@ -170,18 +170,15 @@ def _optional(config: DictConfig, has_loggers: bool) -> list[Callback]:
     return chosen
 
 
-def chosen_precision(config: DictConfig) -> str:
+def chosen_precision(trainer: DictConfig) -> str:
     """trainer.precision; for `auto` bf16-mixed where the device computes bfloat16 by itself, else 32-true."""
-    trainer = config.trainer
     if trainer.precision != "auto":
         return trainer.precision
     if trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         is_native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         known = torch.cpu.get_capabilities()
-        # A CPU is slow in bfloat16 at the depthwise layers of MobileNet; ours keep to float32 (model/folded_norm.py).
-        is_suited = not config.model.name.startswith("mobilenet")
-        is_native = is_suited and bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+        is_native = bool(known.get("avx512_bf16") or known.get("amx_bf16"))
     return "bf16-mixed" if is_native else "32-true"
 
 
