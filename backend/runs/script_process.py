@@ -140,9 +140,10 @@ class ScriptProcess:
         if self._shim is not None:
             self._shim.wait()
         record = self.record
-        ended_count = end_marked(self._run_dir)
         if record.state != "ended":
-            raise ScriptLostError(f"{ended_count} processes ended")
+            raise ScriptLostError(f"{end_marked(self._run_dir)} processes ended")
+        if record.left_behind:  # Its shim ended them; a second look, for those that fork faster than one can look.
+            end_marked(self._run_dir)
         # bubblewrap says 128 + number for a signal; a script that exits with such a code by itself looks the same.
         return without_offset(record.exit_code) if record.isolation == "bubblewrap" else record.exit_code
 
