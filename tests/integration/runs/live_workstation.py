@@ -1,5 +1,6 @@
 """A whole workstation without its pages: the API and workers as processes of their own, so that tests can kill them."""
 
+import contextlib
 import io
 import os
 import signal
@@ -96,7 +97,10 @@ class LiveWorkstation:
         for worker in self.workers:
             tree = psutil.Process(worker.pid).children(recursive=True)
             for process in [psutil.Process(worker.pid), *tree]:
-                process.kill()
+                with contextlib.suppress(
+                    psutil.NoSuchProcess
+                ):  # Scripts die with their shim, perhaps before their turn.
+                    process.kill()
             worker.wait()
         self.workers.clear()
 
