@@ -56,7 +56,7 @@ def serve(is_alone: bool) -> None:
 
 def _import(names: Sequence[str]) -> None:
     for name in names:
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):  # The command that needs it imports it again, and tells.
             importlib.import_module(name)
     if names:
         gc.collect()

@@ -31,14 +31,14 @@ def die_with_parent(parent_pid: int) -> Callable[[], None]:
     return prepare
 
 
-def end_descendants(root: psutil.Process, spared: Collection[int] = (), grace_s: float = 1.0) -> int:
-    """End every descendant of `root`, this process, but those of the children in `spared`: SIGTERM, a second, SIGKILL.
+def end_descendants() -> int:
+    """End every descendant of this process, which adopts orphans: SIGTERM, a second, SIGKILL.
 
     Looks again until nothing is left, because a dying process may start another. Returns how many were ended.
     """
     ended: set[int] = set()
-    for number, patience_s in ((signal.SIGTERM, grace_s), *[(signal.SIGKILL, 0.5)] * 10):
-        found = _living_descendants(root, spared)
+    for number, patience_s in ((signal.SIGTERM, 1.0), *[(signal.SIGKILL, 0.5)] * 10):
+        found = _living_descendants()
         if not found:
             break
         for process in found:
@@ -48,7 +48,7 @@ def end_descendants(root: psutil.Process, spared: Collection[int] = (), grace_s:
             except psutil.NoSuchProcess:
                 continue
         psutil.wait_procs(found, timeout=patience_s)
-    return len(ended | _end_those_that_hop(spared))
+    return len(ended | _end_those_that_hop())
 
 
 def end_marked(run_dir: Path, patience_s: float = 5) -> int:
@@ -82,7 +82,7 @@ def _marked(mark: bytes) -> list[psutil.Process]:
     return found
 
 
-def _end_those_that_hop(spared: Collection[int]) -> set[int]:
+def _end_those_that_hop() -> set[int]:
     """End what forks and exits faster than the process table can be read.
 
     Of such a chain one link is always our own child, because we adopt orphans, and our children are one short file.
@@ -91,7 +91,7 @@ def _end_those_that_hop(spared: Collection[int]) -> set[int]:
     empty_looks = 0
     deadline = time.monotonic() + HOP_PATIENCE_S
     while empty_looks < 5 and time.monotonic() < deadline:
-        found = _own_children() - set(spared)
+        found = _own_children()
         empty_looks = 0 if found else empty_looks + 1
         for pid in found:
             ended.add(pid)
@@ -124,18 +124,15 @@ def _own_children() -> set[int]:
     return found
 
 
-def _living_descendants(root: psutil.Process, spared: Collection[int]) -> list[psutil.Process]:
+def _living_descendants() -> list[psutil.Process]:
     if not _own_children():  # What is an orphan becomes our child: without children there are no descendants either.
         return []
     # One look at the whole table: a script that forks all the time leaves a thousand zombies, and a look for each of
     # them would take longer than it needs to fork again. Parents come before their children.
     found: list[psutil.Process] = []
-    left_alone = set(spared)
-    for process in root.children(recursive=True):
+    for process in psutil.Process().children(recursive=True):
         try:
-            if process.pid in left_alone or process.ppid() in left_alone:
-                left_alone.add(process.pid)
-            elif process.status() == psutil.STATUS_ZOMBIE:
+            if process.status() == psutil.STATUS_ZOMBIE:
                 # Collected if it is our own child; of others there is nothing to end.
                 _collect(process)
             else:

@@ -18,8 +18,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-import psutil
-
 from backend.runs.bounded_log import BoundedLog
 from backend.runs.process_tree import adopt_orphans, die_with_parent, end_descendants
 from backend.runs.supervision_folder import ScriptRecord, boot_id, is_locked, write_record
@@ -87,7 +85,7 @@ def _watch(job: dict[str, Any], record: ScriptRecord, descriptor: int) -> Script
     if guards:
         threading.Thread(target=_end_unguarded, args=(process, guards), daemon=True).start()
     exit_code = process.wait()
-    left_behind = end_descendants(psutil.Process())
+    left_behind = end_descendants()
     for pump in pumps:
         pump.join(10)
     return replace(record, state="ended", exit_code=exit_code, left_behind=left_behind)
