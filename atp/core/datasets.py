@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -13,6 +13,10 @@ from torch.utils.data import Dataset as TorchDataset
 
 from atp.registry import register
 from atp.runtime.local_platform import current_platform
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
 
 TASKS = ("classification", "crops", "masks", "detection")
 ROLES = ("train", "val", "test")
@@ -47,7 +51,7 @@ class Dataset(TorchDataset[tuple[Tensor, Any]]):
     """A sample of the run (PlatformAPI; alone a YOLO folder). Item: image (3, H, W) in 0..1 and the target of the task.
 
     Targets: classification – label of the image; crops – an item for each marked object, its label; masks – (H, W),
-    class id + 1, 0 is the background; detection – {boxes, labels}, the image in its own size.
+    class id + 1, 0 is the background; detection – {boxes, labels}, the image in its own size or shrunk with its boxes.
 
     Args:
         role: train, val or test
@@ -56,6 +60,8 @@ class Dataset(TorchDataset[tuple[Tensor, Any]]):
         classes: names to keep, in the order of their ids; empty takes all of the run
         augment: `#core.Augmentation` or any transform of (image, target)
         is_one_class: every object has label 0 (a detector of anything)
+        sides: short and long side that a detector scales to: much bigger images are shrunk to twice that when read;
+            empty leaves them
     """
 
     def __init__(
@@ -66,10 +72,13 @@ class Dataset(TorchDataset[tuple[Tensor, Any]]):
         classes: Sequence[str] = (),
         augment: Augment | None = None,
         is_one_class: bool = False,
+        sides: Sequence[int] = (),
     ) -> None:
         if task not in TASKS:
             raise ValueError(f"task is {task!r}; it can be {', '.join(TASKS)}")
-        self.task, self.size, self.augment = task, size, augment
+        self.task, self.size, self.augment, self.sides = task, size, augment, tuple(sides)
+        if len(self.sides) not in (0, 2):
+            raise ValueError(f"sides is {list(sides)}; it can be [short, long] in pixels, or empty")
         platform = current_platform()
         self.classes = [str(name) for name in classes or platform.get_classes()]
         self._label_of = {name: 0 if is_one_class else label for label, name in enumerate(self.classes)}
@@ -141,9 +150,11 @@ class Dataset(TorchDataset[tuple[Tensor, Any]]):
         from torchvision.transforms.v2 import functional
 
         with Image.open(record.image) as file:
+            if self.task == "detection":
+                truth, picture = _boxes(record, file.size), _read(file, self.sides)
+                truth["boxes"] = functional.resize(truth["boxes"], picture.size[::-1])
+                return functional.pil_to_tensor(picture), truth
             picture = file.convert("RGB")
-        if self.task == "detection":
-            return functional.pil_to_tensor(picture), _boxes(record, picture.size)
         side = (self.size, self.size)
         target: Any = _mask(record, picture.size, side) if self.task == "masks" else record.annotations[0].label
         frame = _around(record.annotations[0].box, picture.size) if self.task == "crops" else None
@@ -158,6 +169,19 @@ def _sample(available: Sequence[Any], role: str) -> Any:
     if found is None:
         raise LookupError(f"the run has no sample {role!r}; it has {[sample.role for sample in available]}")
     return found
+
+
+def _read(file: "ImageFile", sides: Sequence[int]) -> "Image":
+    """In RGB, shrunk to twice `sides` if it is much bigger: 8000 x 6000 would be half a gigabyte of floats."""
+    from PIL.Image import Resampling
+
+    width, height = file.size
+    needed = 2 * min(sides[0] / min(file.size), sides[1] / max(file.size)) if sides else 1.0
+    if needed > 0.75:
+        return file.convert("RGB")
+    size = max(1, round(width * needed)), max(1, round(height * needed))
+    file.draft("RGB", size)  # a JPEG is decoded at a half, quarter or eighth: much faster
+    return file.convert("RGB").resize(size, Resampling.BILINEAR, reducing_gap=2.0)
 
 
 def _boxes(record: Record, size: tuple[int, int]) -> dict[str, Tensor]:

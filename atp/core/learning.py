@@ -40,7 +40,12 @@ def scheduler(optimizer: torch.optim.Optimizer, name: str, **options: Any) -> An
 
 @register("WarmupCosine", inputs={"optimizer": torch.optim.Optimizer}, outputs={"scheduler": None})
 def warmup_cosine(
-    optimizer: torch.optim.Optimizer, batches: Sized, epochs: int, accumulate: int = 1, warmup: float = 0.05
+    optimizer: torch.optim.Optimizer,
+    batches: Sized,
+    epochs: int,
+    accumulate: int = 1,
+    warmup: float = 0.05,
+    budget: Any = None,
 ) -> Any:
     """The rate rises over the warm-up and falls along a cosine to zero; one step for each step of the optimiser.
 
@@ -50,13 +55,15 @@ def warmup_cosine(
         epochs: passes over it
         accumulate: batches for one step of the optimiser
         warmup: part of the training in which the rate rises, 0..1
+        budget: a `#core.TimeBudget`; the rate falls with its time where that is ahead of the steps
     """
     total = max(1, math.ceil(len(batches) / accumulate) * epochs)
     rising = max(1, round(total * warmup))
 
-    def factor(step: int) -> float:
+    def factor(count: int) -> float:
+        step = max(count, budget.share * total) if budget is not None else count
         if step < rising:
-            return (step + 1) / rising
+            return min(1.0, (step + 1) / rising)
         return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rising) / max(1, total - rising))))
 
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)

@@ -1,14 +1,15 @@
-"""What a longer training has beside its loop: mixed precision, a running mean of the weights, the best score so far."""
+"""What a longer training has beside its loop: mixed precision, mean weights, the best score so far, a limit of time."""
 
 import contextlib
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from atp.registry import register
 
@@ -20,14 +21,17 @@ class Precision:
     """Mixed precision: `with: {"@precision.context": }` around the forward pass, then its `backward` and `step`.
 
     Args:
-        mode: 32-true changes nothing; 16-mixed scales the loss and is bf16-mixed on a CPU; bf16-mixed
+        mode: 32-true changes nothing; 16-mixed scales the loss and is bf16-mixed on a CPU; bf16-mixed;
+            auto is bf16-mixed where the device computes bfloat16 by itself, else 32-true
         device: `"@run.device"`
     """
 
     def __init__(self, mode: str = "32-true", device: Any = "cpu") -> None:
-        if mode not in MODES:
-            raise ValueError(f"mode is {mode!r}; it can be {', '.join(MODES)}")
+        if mode not in (*MODES, "auto"):
+            raise ValueError(f"mode is {mode!r}; it can be {', '.join(MODES)}, auto")
         self._kind = torch.device(device).type
+        if mode == "auto":
+            mode = "bf16-mixed" if _has_bfloat16(self._kind) else "32-true"
         is_half_on_cpu = mode == "16-mixed" and self._kind == "cpu"
         self._dtype = torch.bfloat16 if is_half_on_cpu else MODES[mode]
         self._scaler = torch.amp.GradScaler(self._kind, enabled=self._dtype is torch.float16)
@@ -60,9 +64,20 @@ class Precision:
             self._scaler.load_state_dict(state)
 
 
+def _has_bfloat16(kind: str) -> bool:
+    """Whether the processor has instructions for it: emulated, it is slower than float32."""
+    if kind == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    known = torch.cpu.get_capabilities()
+    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+
+
 @register("MovingAverage")
 class MovingAverage:
     """Running mean of weights: `"@average.update"` after a step, `with: {"@average.weights": }` puts it in their place.
+
+    It starts short, so that a brief training is not held back by its start: after n steps at most (1 + n) / (10 + n)
+    of it stays.
 
     Args:
         model: the network, on its device
@@ -71,7 +86,7 @@ class MovingAverage:
 
     def __init__(self, model: nn.Module, decay: float = 0.0) -> None:
         self._model = model
-        self._mean = AveragedModel(model, avg_fn=get_ema_avg_fn(decay), use_buffers=True) if decay else None
+        self._mean = AveragedModel(model, avg_fn=_short_at_first(decay), use_buffers=True) if decay else None
 
     def update(self) -> None:
         """Take the weights of now into the mean."""
@@ -112,6 +127,14 @@ class MovingAverage:
             self._mean.load_state_dict(state)
 
 
+def _short_at_first(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    def mean(averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+        kept = min(decay, (1 + int(count)) / (10 + int(count)))
+        return averaged * kept + current * (1 - kept)
+
+    return mean
+
+
 @register("Best", inputs={"score": float}, outputs={"is_better": bool})
 class Best:
     """The best score so far: `{"@best": $score, output: is_better}`; `break: "@best.is_over"` stops early.
@@ -141,3 +164,54 @@ class Best:
     def load_state_dict(self, state: dict[str, float]) -> None:
         """Go on from a kept state."""
         self.score, self.waited = state["score"], int(state["waited"])
+
+
+@register("TimeBudget")
+class TimeBudget:
+    """A training of so many minutes: `"@budget.start"`, then `break: "@budget.is_over"` in the loops.
+
+    `with: {"@budget.validation": }` around a validation leaves time for the last one: as much as the longest took.
+    Given to `#core.WarmupCosine`, the rate falls with the time.
+
+    Args:
+        minutes: of training and validation together, those before a resume included; 0 sets no limit
+    """
+
+    def __init__(self, minutes: float = 0.0) -> None:
+        self._budget_s = 60 * minutes
+        self._spent_s = self._validation_s = 0.0
+        self._started: float | None = None
+
+    @property
+    def share(self) -> float:
+        """What part of the time is over, 0..1."""
+        if not self._budget_s:
+            return 0.0
+        return min(1.0, self._used_s() / max(self._budget_s - self._validation_s, 1e-9))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is time for the last validation."""
+        return self.share >= 1
+
+    def start(self) -> None:
+        """Start the clock."""
+        self._started = time.monotonic()
+
+    @contextlib.contextmanager
+    def validation(self) -> Iterator[None]:
+        """Measures what is inside."""
+        begin = time.monotonic()
+        yield
+        self._validation_s = max(self._validation_s, time.monotonic() - begin)
+
+    def _used_s(self) -> float:
+        return self._spent_s + (time.monotonic() - self._started if self._started is not None else 0.0)
+
+    def state_dict(self) -> dict[str, float]:
+        """What a checkpoint keeps: a resumed training has the rest of the time."""
+        return {"spent_s": self._used_s(), "validation_s": self._validation_s}
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        """Go on from a kept state."""
+        self._spent_s, self._validation_s = state["spent_s"], state["validation_s"]

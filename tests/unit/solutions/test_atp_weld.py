@@ -24,7 +24,7 @@ TRAIN = {
 SMALL = {
     **{f"train.{name}": value for name, value in TRAIN.items()},
     "model.is_pretrained": False, "model.finest_stride": "8", "data.short_side": 128, "data.long_side": 160,
-    "data.workers": 0,
+    "data.workers": 0, "trainer.precision": "32-true",
 }  # fmt: skip
 
 
@@ -52,8 +52,9 @@ def losses_under_lightning(run: Any, precision: str, ema_decay: float) -> tuple[
     from defects_in_welds.training.quiet_libraries import silence
 
     silence()
+    from defects_in_welds.training.fit import running_mean
     from lightning import Callback, Trainer
-    from lightning.pytorch.callbacks import EMAWeightAveraging
+    from lightning.pytorch.callbacks import WeightAveraging
 
     losses: list[float] = []
 
@@ -62,7 +63,7 @@ def losses_under_lightning(run: Any, precision: str, ema_decay: float) -> tuple[
             losses.append(float(outputs["loss"]) * TRAIN["accumulate"])
 
     built = build(run)
-    averaging = [EMAWeightAveraging(decay=ema_decay)] if ema_decay else []
+    averaging = [WeightAveraging(avg_fn=running_mean(ema_decay))] if ema_decay else []
     trainer = Trainer(
         accelerator="cpu", devices=1, max_epochs=TRAIN["epochs"], accumulate_grad_batches=TRAIN["accumulate"],
         gradient_clip_val=5.0, num_sanity_val_steps=0, logger=False, enable_checkpointing=False,
@@ -86,6 +87,26 @@ def test_losses_and_weights_are_those_of_lightning(run: Any, precision: str, ema
     with built["average"].weights():  # Lightning leaves the mean in the network when it ends
         pairs = zip(built["detector_net"].parameters(), network.parameters(), strict=True)
         assert all(torch.allclose(own, other, rtol=1e-3, atol=1e-5) for own, other in pairs)
+
+
+def test_the_time_ends_an_epoch_after_its_batch_and_it_is_still_validated(run: Any) -> None:
+    build(run, **{"train.epochs": 50, "train.max_minutes": 1e-6}).run()
+    names = [event["name"] for event in run.events("point")]
+    assert names.count("train_loss") == names.count("map") == 1
+    assert [event["v"] for event in run.events("progress")][-1] == 100
+
+
+def test_images_much_bigger_than_the_network_are_shrunk_with_their_boxes(run: Any) -> None:
+    from atp.core.datasets import Dataset
+
+    small, whole = (Dataset("train", "detection", sides=sides) for sides in ([30, 40], []))
+    (image, target), (_, truth) = small[0], whole[0]
+    assert image.shape == (3, 60, 80) and len(truth["boxes"])
+    assert torch.allclose(target["boxes"], truth["boxes"] / 2)
+    left_alone, _ = Dataset("train", "detection", sides=[60, 80])[0]
+    assert left_alone.shape == (3, 120, 160)
+    with pytest.raises(ValueError, match="sides"):
+        Dataset("train", "detection", sides=[60])
 
 
 def test_it_stops_early_and_a_resumed_run_remembers_the_best(run: Any) -> None:

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from atp.core.learning import warmup_cosine
 from atp.core.reporting import Record
-from atp.core.training import Best, MovingAverage, Precision
+from atp.core.training import Best, MovingAverage, Precision, TimeBudget
 
 
 def learned(mode: str, steps: int = 3) -> tuple[nn.Module, torch.dtype]:
@@ -51,6 +52,12 @@ def test_mixed_precision_computes_in_it_and_learns(mode: str) -> None:
     assert torch.allclose(ours.weight, full.weight, atol=0.02) and not torch.equal(ours.weight, full.weight)
 
 
+def test_auto_is_what_the_processor_computes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    for known, expected in (({"avx512_bf16": True}, torch.bfloat16), ({"avx512_bf16": False}, torch.float32)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda known=known: known)
+        assert learned("auto")[1] is expected
+
+
 def test_an_unknown_precision_names_the_known_ones() -> None:
     with pytest.raises(ValueError, match="32-true, 16-mixed, bf16-mixed"):
         Precision("8-bit")
@@ -72,10 +79,23 @@ def test_the_mean_follows_weights_and_buffers_and_is_there_only_inside() -> None
         model.weight.fill_(5.0)
         model.running_mean.fill_(9.0)
     average.update()
+    kept = 2 / 11  # of the first weights; the decay is reached later
+    with average.weights():
+        assert model.weight.item() == pytest.approx(kept * 1 + (1 - kept) * 5)
+        assert model.running_mean.item() == pytest.approx(kept * 1 + (1 - kept) * 9)
+    assert (model.weight.item(), model.running_mean.item()) == (5.0, 9.0)
+
+
+def test_after_enough_steps_the_mean_keeps_its_decay() -> None:
+    model = model_of(1.0)
+    average = MovingAverage(model, 0.75)
+    for _ in range(40):
+        average.update()
+    with torch.no_grad():
+        model.weight.fill_(5.0)
+    average.update()
     with average.weights():
         assert model.weight.item() == pytest.approx(0.75 * 1 + 0.25 * 5)
-        assert model.running_mean.item() == pytest.approx(0.75 * 1 + 0.25 * 9)
-    assert (model.weight.item(), model.running_mean.item()) == (5.0, 9.0)
 
 
 def test_own_weights_come_back_after_an_error() -> None:
@@ -98,7 +118,7 @@ def test_a_resumed_mean_goes_on(tmp_path: Path) -> None:
     again.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     again.update()
     with again.weights():
-        assert again._model.weight.item() == 2.0
+        assert again._model.weight.item() == pytest.approx((2 * 1 + 9 * 3) / 11)
 
 
 def test_without_a_decay_there_is_no_mean() -> None:
@@ -131,6 +151,7 @@ def test_without_patience_nothing_is_over() -> None:
 RECORD = """
 import contextlib, sys
 from mlflow import MlflowClient
+from atp.core.learning import warmup_cosine
 from atp.core.reporting import Record
 for is_failing in (False, True):
     record = Record(sys.argv[1], "welds", {"lr": 0.1})
@@ -160,3 +181,51 @@ def test_without_an_address_nothing_is_recorded(tmp_path: Path) -> None:
     with record.run():
         record({"loss": 1.0}, 1)
     assert list(tmp_path.iterdir()) == []
+
+
+class Clock:
+    """Stands in for time.monotonic."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr("atp.core.training.time.monotonic", lambda: self.now)
+
+
+def test_the_time_leaves_room_for_the_last_validation_and_goes_on_after_a_resume(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(monkeypatch)
+    budget = TimeBudget(minutes=1)
+    assert budget.share == 0
+    budget.start()
+    clock.now += 20
+    with budget.validation():
+        clock.now += 10
+    assert budget.share == pytest.approx(30 / 50) and not budget.is_over
+    again = TimeBudget(minutes=1)
+    again.load_state_dict(budget.state_dict())
+    again.start()
+    clock.now += 19
+    assert again.share == pytest.approx(49 / 50) and not again.is_over
+    clock.now += 1
+    assert again.is_over
+
+
+def test_without_minutes_the_time_is_never_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    budget = TimeBudget()
+    budget.start()
+    clock.now += 1e9
+    assert budget.share == 0 and not budget.is_over
+
+
+def test_the_rate_falls_with_the_time_where_that_is_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    budget = TimeBudget(minutes=1)
+    budget.start()
+    optimizer = torch.optim.SGD(nn.Linear(1, 1).parameters(), 1.0)
+    schedule = warmup_cosine(optimizer, range(100), epochs=10, warmup=0.0, budget=budget)
+    clock.now += 30
+    optimizer.step()
+    schedule.step()
+    assert schedule.get_last_lr()[0] == pytest.approx(0.5, abs=0.01)
