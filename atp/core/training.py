@@ -21,7 +21,7 @@ class Precision:
     """Mixed precision: `with: {"@precision.context": }` around the forward pass, then its `backward` and `step`.
 
     Args:
-        mode: 32-true changes nothing; 16-mixed scales the loss and is bf16-mixed on a CPU; bf16-mixed;
+        mode: 32-true; 16-mixed scales the loss and is bf16-mixed on a CPU; bf16-mixed;
             auto is bf16-mixed where the device computes bfloat16 by itself, else 32-true
         device: `"@run.device"`
     """
@@ -50,8 +50,10 @@ class Precision:
         self._scaler.unscale_(optimizer)
 
     def step(self, optimizer: torch.optim.Optimizer) -> None:
-        """A step of the optimiser, left out where gradients overflowed."""
-        self._scaler.step(optimizer)
+        """A step of the optimiser, left out where a gradient is not finite: it would make weights NaN for good."""
+        if not self._scaler.is_enabled() and not _are_finite(optimizer):
+            return
+        self._scaler.step(optimizer)  # with scaling it looks itself
         self._scaler.update()
 
     def state_dict(self) -> dict[str, Any]:
@@ -62,6 +64,11 @@ class Precision:
         """Go on from a kept state; one of another mode is left aside."""
         if state:
             self._scaler.load_state_dict(state)
+
+
+def _are_finite(optimizer: torch.optim.Optimizer) -> bool:
+    gradients = [one.grad for group in optimizer.param_groups for one in group["params"] if one.grad is not None]
+    return bool(torch.nn.utils.get_total_norm(gradients).isfinite())
 
 
 def _has_bfloat16(kind: str) -> bool:

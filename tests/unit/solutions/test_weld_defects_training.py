@@ -1,11 +1,14 @@
 """How weld_defects trains: memory short, kill -9, the same seed, early stopping, running mean, anchors. Tiny data."""
 
+import itertools
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import pytest
 import torch
 from defects_in_welds.data.samples import Sample
 from defects_in_welds.data.yolo_folder import YoloData, read_yolo_folder
+from defects_in_welds.model import detection_module
 from defects_in_welds.model.anchor_shapes import fit_anchor_shapes, k_means
 from defects_in_welds.model.detector import WeldDetector
 from defects_in_welds.training.fit import Fitted, chosen_precision, fit
@@ -108,6 +112,44 @@ def test_no_memory_for_one_image_ends_with_advice(
     SmallMemory(monkeypatch, fits=0)
     with pytest.raises(MemoryError, match=r"data\.short_side.*16-mixed"):
         train(data, tmp_path, train__batch_size=2)
+
+
+def infinite_loss(monkeypatch: pytest.MonkeyPatch, is_bad: Callable[[int], bool]) -> None:
+    """The loss of training step i, from 1, is not a number where `is_bad(i)`."""
+    forward, count = WeldDetector.forward, itertools.count(1)
+
+    def broken(detector: WeldDetector, images: list[Any], targets: Any = None) -> Any:
+        answer = forward(detector, images, targets)
+        return {k: v * math.nan for k, v in answer.items()} if targets is not None and is_bad(next(count)) else answer
+
+    monkeypatch.setattr(WeldDetector, "forward", broken)
+
+
+def test_a_step_with_an_infinite_loss_is_left_out(
+    data: YoloData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    infinite_loss(monkeypatch, lambda step: step == 1)
+    train(data, tmp_path)
+    weights = checkpoint(tmp_path)["state_dict"]
+    assert all(value.isfinite().all() for value in weights.values())
+    moments = checkpoint(tmp_path)["optimizer_states"][0]["state"]
+    assert moments and all(one["step"] == 1 for one in moments.values()), "two steps, the first of them left out"
+
+
+def test_a_loss_that_stays_infinite_ends_the_training_with_advice(
+    data: YoloData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    infinite_loss(monkeypatch, lambda step: True)
+    monkeypatch.setattr(detection_module, "MOST_LEFT_OUT", 3)
+    with pytest.raises(FloatingPointError, match=r"train\.learning_rate"):
+        train(data, tmp_path, train__epochs=3)
+
+
+def test_the_last_checkpoint_is_that_of_the_last_epoch_even_if_another_was_better(
+    data: YoloData, tmp_path: Path
+) -> None:
+    train(data, tmp_path, train__epochs=3, train__learning_rate=1e-9)  # learns nothing: the first epoch is the best
+    assert [checkpoint(tmp_path, name)["epoch"] for name in ("best_model", "last")] == [0, 2]
 
 
 def test_other_errors_are_not_taken_for_short_memory() -> None:

@@ -11,6 +11,8 @@ from torchmetrics.detection import MeanAveragePrecision
 
 from defects_in_welds.model.detector import WeldDetector
 
+MOST_LEFT_OUT = 100
+"""steps in a row without finite gradients that end a training; half precision needs some to find its scale"""
 Batch = tuple[list[Tensor], list[dict[str, Tensor]]]
 
 
@@ -26,6 +28,7 @@ class DetectionModule(LightningModule):
         self.time_share = time_share
         self.train_settings = dict(train)
         self.val_metric = MeanAveragePrecision(backend="pycocotools")
+        self.left_out = 0
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """The sum of the four losses of Faster R-CNN."""
@@ -35,6 +38,26 @@ class DetectionModule(LightningModule):
         parts = {f"train_{name.removeprefix('loss_')}": value for name, value in losses.items()}
         self.log_dict({"train_loss": total, **parts}, on_step=True, on_epoch=True, batch_size=len(images))
         return total
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Leaves a step out whose gradients are not finite: clipped, they would make every weight a NaN.
+
+        Raises FloatingPointError after MOST_LEFT_OUT such steps in a row.
+        """
+        gradients = [one.grad for one in self.parameters() if one.grad is not None]
+        if torch.nn.utils.get_total_norm(gradients).isfinite():
+            self.left_out = 0
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+            return
+        optimizer.zero_grad()
+        self.left_out += 1
+        if self.left_out > MOST_LEFT_OUT:
+            raise FloatingPointError(f"{self.left_out} steps in a row without finite gradients")
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Collects answers for the mean average precision."""

@@ -43,6 +43,10 @@ class WeldDetector(nn.Module):
         self.network = build_network(len(classes), settings, [] if warnings is None else warnings)
         self.network.transform = InputScaling.like(self.network.transform)
         self.network.to(memory_format=torch.channels_last)
+        # torchvision computes with boxes in the type of these answers. bfloat16 has 8 bits: at 600 px it knows every
+        # fourth pixel, so true boxes would shift and thin ones vanish, and with them the loss (log of a width of 0).
+        for head in (self.network.rpn.head, self.network.roi_heads.box_predictor):
+            head.register_forward_hook(_in_float32)
 
     def forward(self, images: list[Tensor], targets: list[Target] | None = None) -> Any:
         """See the class."""
@@ -79,6 +83,12 @@ class WeldDetector(nn.Module):
         detector = cls(known["classes"], known["settings"])
         detector.load_state_dict(state)
         return detector.eval()
+
+
+def _in_float32(head: nn.Module, given: Any, answers: tuple[Any, Any]) -> tuple[Any, Any]:
+    """Scores and offsets of boxes; those of the RPN come as lists, one of each level."""
+    first, second = ([one.float() for one in part] if isinstance(part, list) else part.float() for part in answers)
+    return first, second
 
 
 def build_network(class_count: int, settings: Mapping[str, Any], warnings: Warnings) -> FasterRCNN:

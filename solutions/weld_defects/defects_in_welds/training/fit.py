@@ -15,6 +15,7 @@ from defects_in_welds.data.augmentation import make_augmentation
 from defects_in_welds.data.problems import chosen_language, text
 from defects_in_welds.data.samples import Sample
 from defects_in_welds.data.weld_dataset import EpochSampler, WeldDataset, make_loader
+from defects_in_welds.model import detection_module
 from defects_in_welds.model.anchor_shapes import fit_anchor_shapes
 from defects_in_welds.model.detection_module import DetectionModule
 from defects_in_welds.model.detector import Warnings, WeldDetector
@@ -48,7 +49,8 @@ def fit(
 
     `callbacks` makes fresh ones for each attempt. `warn` is told what the user must know, e.g. that no pretrained
     weights were found, or that memory was short: then the batch is halved, as many images a step as before, and the
-    training goes on after its last whole epoch. Raises FileNotFoundError if train.resume names no file.
+    training goes on after its last whole epoch. Raises FileNotFoundError if train.resume names no file,
+    FloatingPointError if the loss does not come back from infinity.
     """
     language = chosen_language(config.data.language)
     batch_size, accumulate = config.train.batch_size, config.train.accumulate
@@ -58,6 +60,8 @@ def fit(
         attempt = _Attempt(config, classes, samples, outputs, batch_size, accumulate)
         try:
             return attempt.run([*callbacks()], loggers, warn, is_progress_bar_shown, resume)
+        except FloatingPointError as error:
+            raise FloatingPointError(text("no_finite_steps", language, count=detection_module.MOST_LEFT_OUT)) from error
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -98,13 +102,13 @@ class _Attempt:
         # A little precision of the matrix products for much speed on tensor cores; no effect elsewhere.
         torch.set_float32_matmul_precision("high")
         history = HistoryWriter(outputs / "metrics" / "history.json")
-        best = _best_checkpoint(outputs / "checkpoints")
+        best, last = _checkpoints(outputs / "checkpoints")
         budget = TimeBudget(config.train.max_minutes)
         trainer = Trainer(
             **{**OmegaConf.to_container(config.trainer), "precision": chosen_precision(config.trainer)},
             max_epochs=config.train.epochs,
             accumulate_grad_batches=self.accumulate,
-            callbacks=[*callbacks, history, budget, *_optional(config, bool(loggers)), best],
+            callbacks=[*callbacks, history, budget, *_optional(config, bool(loggers)), best, last],
             logger=list(loggers) or False,
             log_every_n_steps=10,
             enable_progress_bar=is_progress_bar_shown,
@@ -192,17 +196,12 @@ def running_mean(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tenso
     return mean
 
 
-def _best_checkpoint(folder: Path) -> ModelCheckpoint:
+def _checkpoints(folder: Path) -> tuple[ModelCheckpoint, ModelCheckpoint]:
+    """best_model.ckpt, and last.ckpt after each epoch: Lightning's own `save_last` writes it with a new best only."""
     # At the very end of an epoch: a checkpoint written after the validation, the default, resumes inside its epoch.
-    return ModelCheckpoint(
-        folder,
-        "best_model",
-        monitor="val_mAP",
-        mode="max",
-        save_last=True,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
+    common = {"dirpath": folder, "save_on_train_epoch_end": True, "enable_version_counter": False}
+    best = ModelCheckpoint(filename="best_model", monitor="val_mAP", mode="max", **common)
+    return best, ModelCheckpoint(filename="last", **common)
 
 
 def _resume_path(given: str) -> Path | None:

@@ -58,6 +58,18 @@ def test_auto_is_what_the_processor_computes_by_itself(monkeypatch: pytest.Monke
         assert learned("auto")[1] is expected
 
 
+@pytest.mark.parametrize("mode", ["32-true", "bf16-mixed", "16-mixed"])
+def test_a_step_without_finite_gradients_is_left_out(mode: str) -> None:
+    model = nn.Linear(2, 1)
+    before = model.weight.clone()
+    optimizer, precision = torch.optim.AdamW(model.parameters(), 0.1), Precision(mode)
+    precision.backward((model(torch.ones(1, 2)) * math.inf).sum())
+    precision.unscale(optimizer)
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+    precision.step(optimizer)
+    assert torch.equal(model.weight, before)
+
+
 def test_an_unknown_precision_names_the_known_ones() -> None:
     with pytest.raises(ValueError, match="32-true, 16-mixed, bf16-mixed"):
         Precision("8-bit")
