@@ -1,6 +1,6 @@
 """The weld detector trained by the solution's own code and by train_atp.yaml: do both end at the same place?
 
-    python -m benchmarks.weld_in_yaml                              generated welds, 3 epochs, 3 seeds
+    python -m benchmarks.weld_in_yaml                              generated welds, 3 epochs, 8 seeds
     python -m benchmarks.weld_in_yaml --data ../shared/data/weld-leak-water --epochs 6 --seeds 5
 
 Each pair has the same data, seed and parameters; orders of images and augmentations are drawn differently, so a pair
@@ -13,6 +13,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from scipy.stats import ttest_ind
 
 from app.api_client import Api
 from backend.contracts.datasets import Dataset
@@ -39,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.weld_in_yaml")
     parser.add_argument("--data", type=Path, help="a YOLO folder; generated welds where none is given")
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--short-side", type=int, default=128)
     given = parser.parse_args()
     endings: dict[str, list[Ending]] = {name: [] for name in PIPELINES}
@@ -93,15 +95,16 @@ def trained(api: Api, project: Project, dataset: Dataset, name: str, seed: int, 
 
 
 def summary(measure: str, own: list[float], ours: list[float]) -> str:
-    """Both means, the noise between seeds, and the difference measured in it."""
-    difference = statistics.fmean(ours) - statistics.fmean(own)
+    """Both means, and the difference with its interval: Welch's, as few seeds know their own spread badly."""
     if len(own) < 2:
         return f"{measure}: {own[0]:.4f} beside {ours[0]:.4f}; two seeds or more would tell the noise"
-    noise = ((statistics.variance(own) + statistics.variance(ours)) / len(own)) ** 0.5
+    low, high = ttest_ind(ours, own, equal_var=False).confidence_interval()
+    difference = statistics.fmean(ours) - statistics.fmean(own)
     return (
         f"{measure}: {statistics.fmean(own):.4f} ± {statistics.stdev(own):.4f} by its own code, "
         f"{statistics.fmean(ours):.4f} ± {statistics.stdev(ours):.4f} in YAML (± between seeds); "
-        f"difference {difference:+.4f}, that is {difference / noise:+.1f} of its standard error {noise:.4f}"
+        f"difference {difference:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}: "
+        f"{'within' if low <= 0 <= high else 'NOT within'} the noise"
     )
 
 

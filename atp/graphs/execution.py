@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from atp.compile.bindings import inner_file
 from atp.diagnostics import Place
 from atp.graphs.graph import Graph, GraphCluster, GraphEdge, GraphNode
 from atp.instances import Instance
@@ -118,8 +119,6 @@ class _Drawer:
 
     def _called_stage(self, reference: Reference) -> tuple[Stage | None, Instance | None]:
         """The stage behind a call: of this file or of a file that a component is."""
-        from atp.compile.bindings import inner_file
-
         if reference.kind == "file":
             found, rest = self.instance.child(reference), reference.path
         elif reference.kind == "component":

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from atp.diagnostics import Place
-from atp.model.values import Call, Reference, Value
+from atp.model.values import Call, Reference, Value, references_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +155,6 @@ def blocks_in(block: Block) -> "Iterable[Block]":
 
 def references_of(block: Block) -> "Iterable[Reference]":
     """Every reference that the steps, contexts and loops of a block mention."""
-    from atp.model.values import references_in
-
     for inner in blocks_in(block):
         if inner.loop:
             yield from references_in(inner.loop.source)

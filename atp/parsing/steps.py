@@ -14,7 +14,7 @@ from atp.model.steps import (
     SetAction,
     Step,
 )
-from atp.model.values import Arguments, Call, Reference, Value
+from atp.model.values import Arguments, BrokenValue, Call, Reference, Value
 from atp.names import is_name
 from atp.parsing.references import is_reference, reference_from_text
 from atp.parsing.values import parse_call, parse_value
@@ -146,15 +146,9 @@ def parse_contexts(node: Node, problems: Problems) -> list[Value]:
     nodes = node.items if isinstance(node, Sequence) else [node]
     values = [parse_value(item, problems) for item in nodes]
     for value in values:
-        if not isinstance(value, Reference | Call) and not _is_broken(value):
+        if not isinstance(value, Reference | Call) and not isinstance(value, BrokenValue):
             problems.add("E502.context", value.place)
     return [value for value in values if isinstance(value, Reference | Call)]
-
-
-def _is_broken(value: Value) -> bool:
-    from atp.model.values import BrokenValue
-
-    return isinstance(value, BrokenValue)
 
 
 def parse_block(process: Node, iterator: Node | None, contexts: Node | None, problems: Problems) -> Block:

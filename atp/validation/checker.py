@@ -20,7 +20,7 @@ from atp.resolution.facts import MISSING, UNKNOWN, Fact, attribute, attribute_na
 from atp.resolution.library import LookupFailureError
 from atp.runtime.run_info import RUN_NAMES
 from atp.validation.calls import Given, check_arguments, check_stage_call
-from atp.validation.flow_state import Flow
+from atp.validation.flow_state import Flow, names_made_in
 
 
 @dataclass
@@ -256,8 +256,6 @@ class Checker:
         return self.called(fact, Call(reference.place, reference, Arguments(reference.place)), [], {})
 
     def _stage_artefact(self, reference: Reference, stage: Stage) -> Fact:
-        from atp.validation.flow_state import names_made_in
-
         names = names_made_in(stage)
         self.used.add(stage.name)
         if len(reference.path) < 2 or reference.path[1] not in names:

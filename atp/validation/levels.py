@@ -4,6 +4,7 @@ from typing import Literal, get_args
 
 from atp.diagnostics import Problems
 from atp.instances import Instance, Workspace, creation_order, needs_of, read_from_outside
+from atp.model.values import references_in
 from atp.validation.checker import Checker
 from atp.validation.flow import check_stage
 
@@ -39,8 +40,6 @@ def _warn_of_unused(main: Instance, problems: Problems) -> None:
     for stage in main.model.stages.values():
         for given in stage.inputs:
             if given.default is not None:
-                from atp.model.values import references_in
-
                 used |= {reference.name for reference in references_in(given.default)}
     for name, component in main.components.items():
         if name not in used and name not in main.model.broken:
