@@ -38,15 +38,18 @@ def show_files(files: tuple[CodeFile, ...], key: str) -> None:
 
 def _show_selectable(files: tuple[CodeFile, ...], key: str, roles: Mapping[str, str]) -> int | None:
     """The list, a file's role behind its name; returns the index of the row that was clicked."""
-    file, size_of = t("projects.file"), t("projects.size")
+    rows = _rows(files)
+    for row, file in zip(rows, files, strict=True):
+        if file.path in roles:
+            row[t("projects.file")] += f" · {roles[file.path]}"
     shown = st.dataframe(
-        [row | {file: f"{row[file]} · {roles[row[file]]}" if row[file] in roles else row[file]} for row in _rows(files)],
+        rows,
         hide_index=True,
         key=key,
         height=table_height.fitted(len(files), VIEW_PX),
         on_select="rerun",
         selection_mode="single-row",
-        column_config={size_of: st.column_config.TextColumn(width=76)},
+        column_config={t("projects.size"): st.column_config.TextColumn(width=76)},
     )
     selected = shown.selection.rows
     return selected[0] if selected else None
