@@ -91,6 +91,7 @@ class Pipeline:
     def graph(self, kind: str = "exec", stage: str | None = None, depth: int = 0) -> "Graph":
         """The graph of initialisation (`init`) or of a stage (`exec`). Imports nothing that the file names.
 
+        `depth` opens that many levels: of the files that components are, of the stages that a stage calls.
         After a validation at level static the nodes of `init` also tell which components are stateful.
         """
         from atp.graphs.execution import execution_graph
@@ -98,7 +99,7 @@ class Pipeline:
 
         if kind == "init":
             found = self._checked.get(True)
-            return initialisation_graph(self._main, found[1][id(self._main)] if found else None)
+            return initialisation_graph(self._main, found[1][id(self._main)] if found else None, depth)
         if kind != "exec":
             raise ValueError(f"there is no graph {kind!r}; there are init, exec")
         return execution_graph(self._main, self._stage_name(stage), depth)

@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     graph.add_argument("file")
     graph.add_argument("--kind", choices=("init", "exec"), default="exec")
     graph.add_argument("--stage")
-    graph.add_argument("--depth", type=int, default=0, help="open called stages so many levels deep")
+    graph.add_argument("--depth", type=int, default=0, help="so many levels of stages or files are opened")
     help_ = commands.add_parser("help", help="explain a name or a file")
     help_.add_argument("reference")
     help_.add_argument("--file", help="the file whose '@' components and folder are meant")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from atp.messages import sentence
+from atp.messages import sentence, yaml_reason
 from atp.names import nearest
 
 SHOWN_NAMES_MAX = 8
@@ -53,6 +53,8 @@ class Problem:
 
     def message(self, language: str = "en") -> str:
         """The sentence."""
+        if self.key == "E100.yaml":
+            return sentence(self.key, {"reason": yaml_reason(str(self.holes["reason"]), language)}, language)
         return sentence(self.key, self.holes, language)
 
     def hint_text(self, language: str = "en") -> str | None:

@@ -19,3 +19,14 @@ def texts(language: str) -> dict[str, str]:
 def sentence(key: str, holes: Mapping[str, object], language: str = "en") -> str:
     """The text of `key` with its holes filled."""
     return texts(language)[key].format_map(dict(holes))
+
+
+@cache
+def _russian_of_the_reader() -> dict[str, str]:
+    loaded: dict[str, str] = json.loads((files("atp") / "locales" / "yaml.ru.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+def yaml_reason(reason: str, language: str) -> str:
+    """What the YAML reader says, which speaks English only; a rare sentence of its own stays English."""
+    return _russian_of_the_reader().get(reason, reason) if language == "ru" else reason

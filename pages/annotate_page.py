@@ -13,6 +13,7 @@ from app.components import (
     item_steps,
     markup_saver,
     prediction_source,
+    room,
 )
 from app.components.class_colours import colours
 from app.format import plain
@@ -79,9 +80,12 @@ with error_box.guard():
         class_name = show_class_choice(dataset, swatches)
         zoom = canvas_editor.show_zoom()
     with st.container(horizontal=True, gap="medium"):
-        with st.container(width=canvas_editor.place_width(item, zoom)):
-            st.caption(t("annotate.how"))  # also keeps the place into which the canvas's toolbar rises
-            canvas_editor.show(item, draft, zoom, class_name, swatches)
+        place_width = canvas_editor.place_width(item, zoom)
+        with st.container(width=place_width):
+            with st.container(gap=None):
+                width = room.width("canvas", place_width)
+                st.caption(t("annotate.how"))  # also keeps the place into which the canvas's toolbar rises
+            canvas_editor.show(item, draft, width, zoom, class_name, swatches)
         with st.container(width="stretch"):
             st.markdown(f"**{plain(item.name)}**  \n{item.width} × {item.height} px")
             markup_saver.show(item, draft, dataset)

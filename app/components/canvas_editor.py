@@ -6,7 +6,7 @@ import streamlit as st
 from streamlit_drawable_canvas import st_canvas
 
 from app.components.annotation_draft import Draft
-from app.components.canvas_mapping import LABEL_PX, STROKE, boxes_from_drawing, drawing_from_boxes, fitted
+from app.components.canvas_mapping import LABEL_PX, STROKE, Scale, boxes_from_drawing, drawing_from_boxes, fitted
 from app.components.class_colours import UNKNOWN
 from app.i18n import t
 from backend.contracts.datasets import DatasetItem
@@ -31,21 +31,22 @@ def show_zoom() -> float:
 
 
 def place_width(item: DatasetItem, zoom: float) -> int:
-    """How wide the place of the canvas is, in pixels: a small image leaves more room for the table beside it."""
+    """How wide the place of the canvas should be, in pixels; a small image leaves more to the table beside it."""
     return max(fitted(item.width, item.height, FIT_WIDTH, FIT_HEIGHT).canvas_width if zoom == 1 else FIT_WIDTH, 440)
 
 
-def show(item: DatasetItem, draft: Draft, zoom: float, class_name: str, colours: dict[str, str]) -> None:
-    """Draw the canvas and take over what was drawn into `draft.boxes`.
+def show(item: DatasetItem, draft: Draft, width: int, zoom: float, class_name: str, colours: dict[str, str]) -> None:
+    """Draw the canvas, at zoom 1 no wider than `width`, and take over what was drawn into `draft.boxes`.
 
     Its key changes whenever it must be filled anew, because a canvas under the same key answers once more with what
     it held before. A canvas that Streamlit has forgotten (the reader was on another page) is filled from the draft.
     """
-    scale = fitted(item.width, item.height, FIT_WIDTH, FIT_HEIGHT, zoom)
-    if canvas_key(draft, zoom) not in st.session_state and draft.boxes != draft.initial:
+    scale = fitted(item.width, item.height, min(width, FIT_WIDTH), FIT_HEIGHT, zoom)
+    key = canvas_key(draft, scale)
+    if key not in st.session_state and draft.boxes != draft.initial:
         draft.replace(draft.boxes)
     result = st_canvas(
-        key=canvas_key(draft, zoom),
+        key=key,
         background_image=_image_url(item, scale.canvas_width),
         width=scale.canvas_width,
         height=scale.canvas_height,
@@ -65,9 +66,9 @@ def show(item: DatasetItem, draft: Draft, zoom: float, class_name: str, colours:
         st.rerun()
 
 
-def canvas_key(draft: Draft, zoom: float) -> str:
-    """The widget's key."""
-    return f"canvas_{draft.item_id}_{draft.source}_{draft.generation}_{zoom:g}"
+def canvas_key(draft: Draft, scale: Scale) -> str:
+    """The widget's key. What a canvas holds is in its own pixels, so a canvas of another size is another one."""
+    return f"canvas_{draft.item_id}_{draft.source}_{draft.generation}_{scale.canvas_width}"
 
 
 def _image_url(item: DatasetItem, canvas_width: int) -> str | None:

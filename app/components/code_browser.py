@@ -1,6 +1,6 @@
 """The files of a code tree beside the text of one of them."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 import streamlit as st
@@ -13,6 +13,7 @@ from app.query import query_choice, remember
 from backend.contracts.projects import CodeFile, Project
 
 VIEW_PX = 560
+LIST_PX = 300
 _LANGUAGES = {"py": "python", "yaml": "yaml", "yml": "yaml", "json": "json", "md": "markdown", "toml": "toml"}
 _LANGUAGES |= {"sh": "bash", "ini": "ini", "cfg": "ini", "js": "javascript", "ipynb": "json", "xml": "xml"}
 
@@ -22,12 +23,12 @@ def show(project: Project) -> None:
     paths = [file.path for file in project.code.files]
     preferred = next((path for path in (project.train_file, *_python_first(paths)) if path in paths), "")
     current = query_choice("file", paths, preferred)
-    listed, viewed = st.columns([1, 2.4], gap="medium")
-    with listed:
-        st.caption(count("projects.files", len(paths)))
-        chosen = _show_list(project, paths.index(current))
-    with viewed:
-        _show_file(project, chosen or current)
+    with st.container(horizontal=True, gap="medium"):
+        with st.container(width=LIST_PX):
+            st.caption(count("projects.files", len(paths)))
+            chosen = _show_list(project)
+        with st.container(width="stretch"):
+            _show_file(project, chosen or current)
 
 
 def show_files(files: tuple[CodeFile, ...], key: str) -> None:
@@ -35,21 +36,20 @@ def show_files(files: tuple[CodeFile, ...], key: str) -> None:
     st.dataframe(_rows(files), hide_index=True, key=key, height=table_height.fitted(len(files), VIEW_PX))
 
 
-def _show_selectable(files: tuple[CodeFile, ...], key: str, role_of: Callable[[str], str]) -> int | None:
-    """The list with each file's role; returns the index of the row that was clicked."""
-    has_roles = any(role_of(file.path) for file in files)
+def _show_selectable(files: tuple[CodeFile, ...], key: str, roles: Mapping[str, str]) -> int | None:
+    """The list, a file's role behind its name; returns the index of the row that was clicked."""
+    rows = _rows(files)
+    for row, file in zip(rows, files, strict=True):
+        if file.path in roles:
+            row[t("projects.file")] += f" · {roles[file.path]}"
     shown = st.dataframe(
-        [row | {t("projects.role"): role_of(file.path)} for row, file in zip(_rows(files), files, strict=True)],
+        rows,
         hide_index=True,
         key=key,
         height=table_height.fitted(len(files), VIEW_PX),
         on_select="rerun",
         selection_mode="single-row",
-        column_order=[t("projects.file"), *([t("projects.role")] if has_roles else []), t("projects.size")],
-        column_config={
-            t("projects.role"): st.column_config.TextColumn(width=104),
-            t("projects.size"): st.column_config.TextColumn(width=76),
-        },
+        column_config={t("projects.size"): st.column_config.TextColumn(width=76)},
     )
     selected = shown.selection.rows
     return selected[0] if selected else None
@@ -59,10 +59,10 @@ def _rows(files: tuple[CodeFile, ...]) -> list[dict[str, str]]:
     return [{t("projects.file"): file.path, t("projects.size"): size(file.size_bytes)} for file in files]
 
 
-def _show_list(project: Project, current: int) -> str | None:
+def _show_list(project: Project) -> str | None:
     roles = {project.train_file: t("projects.role_train"), project.test_file: t("projects.role_test")}
     key = f"code_list_{project.id}_{project.code.sha256[:12]}"
-    row = _show_selectable(project.code.files, key, lambda path: roles.get(path, "") if path else "")
+    row = _show_selectable(project.code.files, key, roles)
     if row is None:
         return None
     path = project.code.files[row].path

@@ -3,6 +3,7 @@
 
 const ZOOM_STEP = 1.25;
 const ZOOMS = [0.2, 4];
+const READABLE = 0.65; // names in the nodes are 11 px high; a larger graph is not opened smaller, it scrolls
 const instances = new WeakMap();
 let graphviz;
 
@@ -42,6 +43,17 @@ function setZoom(state, zoom) {
 function fit(state) {
   const room = state.element.querySelector(".arm-graph__view").clientWidth - 12;
   setZoom(state, room > 0 ? Math.min(room / state.width, 1) : 1);
+}
+
+// As large as can be read, at the node where the calculation starts (the only one that no line of the file stands for)
+function show(state, view) {
+  fit(state);
+  setZoom(state, Math.max(state.zoom, READABLE));
+  view.scrollTo(0, 0);
+  const start = state.svg.querySelector("g.node:not(:has(a))")?.getBoundingClientRect();
+  if (!start) return;
+  const place = view.getBoundingClientRect();
+  view.scrollLeft = start.left + start.width / 2 - place.left - place.width / 2;
 }
 
 function follow(state, event) {
@@ -89,8 +101,7 @@ function draw(state, viz) {
   }
   view.replaceChildren(svg);
   if (isNew) {
-    fit(state);
-    view.scrollTo(0, 0);
+    show(state, view);
   } else {
     setZoom(state, state.zoom);
   }

@@ -9,11 +9,11 @@ from app.i18n import t
 _HERE = Path(__file__).parent
 _HTML = """
 <div class="arm-graph">
-  <div class="arm-graph__view"></div>
   <div class="arm-graph__tools">
     <button type="button" data-act="out">−</button><button type="button" data-act="in">+</button>
     <button type="button" data-act="fit">⤢</button>
   </div>
+  <div class="arm-graph__view"></div>
 </div>
 """
 MAX_TOGGLED = 500

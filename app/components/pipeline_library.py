@@ -94,16 +94,17 @@ def show_versions(draft: Draft, file: PipelineFile) -> None:
     client = api()
     with error_box.guard(stop=False):
         versions = client.pipeline_versions(draft.project_id, draft.path)
-        st.download_button(
-            t("pipelines.export"),
-            draft.text.encode(),
-            file_name=PurePosixPath(draft.path).name,
-            mime="application/yaml",
-            icon=":material/download:",
-            key="pipeline_export",
-            on_click="ignore",
-        )
-        _show_launch_file(client, draft)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.download_button(
+                t("pipelines.export"),
+                draft.text.encode(),
+                file_name=PurePosixPath(draft.path).name,
+                mime="application/yaml",
+                icon=":material/download:",
+                key="pipeline_export",
+                on_click="ignore",
+            )
+            _show_launch_file(client, draft)
         is_kept = bool(versions) and versions[0].sha256 == file.sha256
         with st.form("pipeline_keep", border=False):
             note = st.text_input(t("pipelines.note"), max_chars=500, key="pipeline_note")

@@ -172,7 +172,8 @@ def _show_graph(draft: Draft, report: PipelineReport, kind: str) -> None:
     if graph.dot:
         kept[name] = graph.dot
     elif graph.fault is not None:
-        text = plain(render_whole(graph.fault))
+        is_stale = name in kept and graph.fault.code == "pipeline_in_error"
+        text = t("pipelines.graph_stale") if is_stale else plain(render_whole(graph.fault))
         (st.caption if name in kept else st.info)(text)
     if name in kept:  # while a file is in error its last graph still helps to find one's way
         place = pipeline_graph.show(name, kept[name], key)

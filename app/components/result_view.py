@@ -25,7 +25,7 @@ class Filters:
 
 
 def show(result: Result, filters: Filters, colours: dict[str, str]) -> None:
-    """The image on the left, counts and the table on the right."""
+    """The image, and counts and the table on the right of it or, where both have no room, below."""
     truths = _of_class(boxes_from_markup(result.truth), filters.class_name)
     predictions = [
         box
@@ -33,18 +33,18 @@ def show(result: Result, filters: Filters, colours: dict[str, str]) -> None:
         if (box.confidence if box.confidence is not None else 1) >= filters.confidence
     ]
     matching = match(predictions, truths)
-    drawn, listed = st.columns([1.9, 1], gap="medium")
-    with drawn:
-        if result.image is None or not result.width or not result.height:
-            st.warning(t("results.image_unknown"), icon=":material/hide_image:")
-        else:
-            shown = predictions if filters.with_predictions else [], truths if filters.with_truth else []
-            box_image.show(result, *shown, colours)
-    with listed:
-        _show_counts(result, matching)
-        _show_table(predictions, truths, matching)
-        if result.item_id is not None and result.dataset_id is not None:
-            _show_correct(result, filters)
+    with st.container(horizontal=True, gap="medium"):
+        with st.container(key="result_image"):
+            if result.image is None or not result.width or not result.height:
+                st.warning(t("results.image_unknown"), icon=":material/hide_image:")
+            else:
+                shown = predictions if filters.with_predictions else [], truths if filters.with_truth else []
+                box_image.show(result, *shown, colours)
+        with st.container(key="result_boxes"):
+            _show_counts(result, matching)
+            _show_table(predictions, truths, matching)
+            if result.item_id is not None and result.dataset_id is not None:
+                _show_correct(result, filters)
 
 
 def _of_class(boxes: tuple[Box, ...], class_name: str | None) -> list[Box]:

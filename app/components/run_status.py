@@ -43,11 +43,11 @@ def _draw(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         run_badge.show(run)
         st.markdown(f"**{t('run.progress', percent=f'{run.progress:.0f}')}**", width="content")
-        st.markdown(_facts(run), width="stretch")
         if run.state in FINAL_STATES:
             run_repeats.show_button(run)
         else:
             _stop_button(run)
+        st.markdown(_facts(run), width="stretch")  # last: where there is no room for it, it has a row of its own
     st.progress(min(max(run.progress / 100, 0.0), 1.0))
     queue_place.show(run)
     _show_silence(run)

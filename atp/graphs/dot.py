@@ -56,10 +56,11 @@ def _cluster_lines(graph: Graph, parent: str, indent: str, frame_links: bool) ->
 
 def _node_line(node: GraphNode) -> str:
     parts = [node.label]
-    if node.inputs:
-        parts.append("input: " + ", ".join(node.inputs))
-    if node.outputs:
-        parts.append("output: " + ", ".join(node.outputs))
+    if "ref" in node.details:  # of the graph of initialisation: what it is made from
+        parts += [output for output in node.outputs if output != node.label]
+    else:
+        parts += ["input: " + ", ".join(node.inputs)] if node.inputs else []
+        parts += ["output: " + ", ".join(node.outputs)] if node.outputs else []
     shape = _SHAPES.get(node.kind, "box")
     link = f", URL={_quoted(_link(node))}" if _link(node) else ""
     link += f", id={_quoted(node.id)}"

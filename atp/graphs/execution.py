@@ -4,14 +4,13 @@ from dataclasses import dataclass, field
 
 from atp.compile.bindings import inner_file
 from atp.diagnostics import Place
-from atp.graphs.graph import Graph, GraphCluster, GraphEdge, GraphNode
+from atp.graphs.graph import NODES_MAX, Graph, GraphCluster, GraphEdge, GraphNode
 from atp.instances import Instance
 from atp.model.steps import Block, BlockAction, BreakAction, CallAction, Expression, SetAction, Stage, Step
 from atp.model.values import Call, Reference, Value, references_in
 
 PATH_LABEL = "calculation path"
 STOPPER = "debug stopper"
-NODES_MAX = 3000
 
 
 class GraphTooLargeError(ValueError):

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass, field
 
 FORMATS = ("json", "mermaid", "dot", "svg")
+NODES_MAX = 3000
 
 
 @dataclass

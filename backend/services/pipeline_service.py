@@ -129,7 +129,8 @@ class PipelineService:
         if asked.reference and not _REFERENCE.fullmatch(asked.reference):
             raise InvalidInputError("pipeline_reference_bad", reference=asked.reference[:80])
         if not asked.reference:
-            return PipelineHelp(state="done", text=self._loaded(project.code, asked).help(""))
+            page = self._loaded(project.code, asked).help("")
+            return PipelineHelp(state="done", text=page.removeprefix(f"{self._folders.folder(project.code)}/"))
         arguments = ("--lang", asked.language, "help", asked.reference, "--file", asked.path)
         answer, fault = self._asked(project, asked, "help", arguments)
         if answer is None:

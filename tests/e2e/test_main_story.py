@@ -14,6 +14,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 SHOTS = ROOT / "test-results" / "main-story"
 EPOCHS = 3
 MINUTES_MS = 60_000
+WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 1000, "height": 900}
+HIDDEN_WIDTH = "element => element.scrollWidth - element.clientWidth"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def solution_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_main_story(page: Page, workstation: Workstation, solution_zip: Path) -> None:
     import_demo(page, workstation)
-    project_id = create_project(page, solution_zip)
+    project_id = create_project(page, workstation, solution_zip)
     run_id = start_training(page, project_id)
     watch_it_live(page, workstation, run_id)
     test_run_id = run_test(page, workstation, project_id, run_id)
@@ -53,10 +55,26 @@ def import_demo(page: Page, workstation: Workstation) -> None:
     page.goto(f"{workstation.url}/datasets?dataset={dataset.id}")
     expect(page.get_by_role("img", name=re.compile(r"^weld_")).first).to_be_visible(timeout=MINUTES_MS)
     shot(page, "1-datasets")
+    canvas_fits_a_narrow_window(page, workstation)
 
 
-def create_project(page: Page, solution_zip: Path) -> str:
-    page.goto(page.url.split("/datasets")[0] + "/projects")
+def canvas_fits_a_narrow_window(page: Page, workstation: Workstation) -> None:
+    """The whole image is seen; in the window made wide again it is as large as before."""
+    page.goto(f"{workstation.url}/annotate")
+    image = page.locator(".dc-scroll").last  # for a moment the canvas of the other size is still there
+    expect(image).to_have_js_property("clientWidth", 760, timeout=MINUTES_MS)
+    page.set_viewport_size(NARROW)
+    expect(image).not_to_have_js_property("clientWidth", 760, timeout=MINUTES_MS)
+    settle(page)
+    assert image.evaluate(HIDDEN_WIDTH) == 0
+    assert image.evaluate("element => element.getBoundingClientRect().right") <= NARROW["width"]
+    shot(page, "1-annotate-narrow")
+    page.set_viewport_size(WIDE)
+    expect(image).to_have_js_property("clientWidth", 760, timeout=MINUTES_MS)
+
+
+def create_project(page: Page, workstation: Workstation, solution_zip: Path) -> str:
+    page.goto(f"{workstation.url}/projects")
     page.get_by_label("Name").first.fill("Quick detector")
     press(page, "create_project_submit")
     page.wait_for_url(re.compile(r"project="))
@@ -65,6 +83,11 @@ def create_project(page: Page, solution_zip: Path) -> str:
     expect(page.get_by_text("train.py").first).to_be_visible()
     expect(page.locator(".st-key-to_training button")).to_be_enabled()
     shot(page, "2-project")
+    page.set_viewport_size(NARROW)
+    files = page.locator("[class*=st-key-code_list_] .dvn-scroller")
+    page.wait_for_timeout(500)  # the grid measures itself after the window
+    assert files.evaluate(HIDDEN_WIDTH) == 0, "a column of the file list is out of sight"
+    page.set_viewport_size(WIDE)
     match = re.search(r"project=([0-9a-f]+)", page.url)
     assert match
     return match[1]

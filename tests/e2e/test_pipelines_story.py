@@ -1,5 +1,7 @@
 """The page Pipelines in a real browser: open an example, err, see it, mend it, run, fail, be led to the line."""
 
+import re
+
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
@@ -82,6 +84,12 @@ def a_step_of_another_file_leads_to_that_file(page: Page, workstation: Workstati
     expect(page.locator(".cm-line").first).to_have_text("# seg_step.yaml", timeout=PATIENCE_MS)
     expect(page.locator(".cm-activeLineGutter").first).to_have_text("12")
     assert "pipeline=seg_step.yaml" in page.url
+    page.goto(f"{workstation.url}/pipelines?project={project.id}&pipeline=seg.yaml")
+    page.get_by_role("tab", name="Initialisation").click()
+    page.locator(".arm-graph a text", has_text=re.compile("^▸ @step$")).first.click()
+    page.locator(".arm-graph a text", has_text="@loss_aux").first.click()
+    expect(page.locator(".cm-line").first).to_have_text("# seg_step.yaml", timeout=PATIENCE_MS)
+    expect(page.locator(".cm-activeLineGutter").first).to_have_text("6")
 
 
 def an_error_is_marked_where_it_is_typed(page: Page) -> None:

@@ -123,6 +123,8 @@ def test_help_of_a_component_of_the_project(api: TestClient, project: str) -> No
     found = until_done(lambda: api.post(f"/api/projects/{project}/pipelines/help", json=body).json())
     assert found["state"] == "done"
     assert "lib.Parts" in found["text"]
+    page = api.post(f"/api/projects/{project}/pipelines/help", json={**body, "reference": ""}).json()
+    assert page["text"].startswith("train.yaml ("), "where the workstation keeps its copy is nobody's business"
     refused = api.post(f"/api/projects/{project}/pipelines/help", json={**body, "reference": "--level"})
     assert refused.json()["code"] == "pipeline_reference_bad"
 

@@ -40,6 +40,20 @@ def test_report_reads_in_both_languages_with_line_and_caret(path: Path) -> None:
         json.dumps(report.to_records(language))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a: [1, 2\nb: 3\n", "a: {b: 1\nc: 2\n", "a: b: c\n", "a: 1\n\tb: 2\n", 'a: "x\n', "- a\nb: 1\n"),
+        *("a: %x\n", "a: }\n", 'a: "\\q"\n', "x\ny: 1\n", "a: - 1\n", "a: |\n\tx\n"),
+    ],
+)
+def test_what_stops_the_yaml_reader_is_said_in_russian_too(text: str) -> None:
+    (error,) = atp.load("x.yaml", text="atp: 1\n" + text).validate("syntax").errors
+    assert error.key == "E100.yaml"
+    assert str(error.holes["reason"]) in error.message("en")
+    assert not re.search("[a-z]", error.message("ru"))
+
+
 def test_texts_of_both_languages_have_the_same_keys_and_holes() -> None:
     english, russian = texts("en"), texts("ru")
     assert english.keys() == russian.keys()

@@ -66,6 +66,38 @@ def test_init_graph_names_classes_order_and_arguments(examples: Path) -> None:
     assert {"source": "net", "target": "backbone", "kind": "needs", "label": "backbone"} in graph["edges"]
 
 
+def test_init_graph_opens_the_files_that_components_are(examples: Path) -> None:
+    graph = atp.load(examples / "seg.yaml").graph("init", depth=1)
+    nodes = {node.id: node for node in graph.nodes}
+    frame = next(cluster for cluster in graph.clusters if cluster.caller == "step")
+    assert {node.id for node in graph.nodes if node.cluster == frame.id} == {
+        "step/net",
+        "step/loss_main",
+        "step/loss_aux",
+    }
+    loss = nodes["step_val/loss_aux"]
+    assert (Path(loss.file).name, loss.line, loss.details["class"]) == ("seg_step.yaml", 6, "CrossEntropyLoss")
+    edges = {(edge.source, edge.target, edge.label) for edge in graph.edges}
+    assert {("step", "step/loss_main", ""), ("step/net", "net", "net")} <= edges  # replaced from outside
+    assert "step/net.backbone" not in nodes, "what was replaced is not created"
+    ends = {end for edge in graph.edges for end in (edge.source, edge.target)}
+    assert ends <= set(nodes) and len(nodes) == len(graph.nodes)
+
+
+def test_init_graph_draws_a_replaced_argument_in_the_file_that_gives_it(tmp_path: Path) -> None:
+    (tmp_path / "inner.yaml").write_text('atp: 1\nact: {"#torch.nn.ReLU": }\nnet: {"#torch.nn.Sequential": ["@act"]}\n')
+    (tmp_path / "middle.yaml").write_text('atp: 1\nact: {"#torch.nn.Tanh": }\npart: {"#inner.yaml": {act: "@act"}}\n')
+    text = 'atp: 1\nmodel: {"#middle.yaml": {act: {"#torch.nn.GELU": }}}\nmain: {process: ["@model.part.net"]}\n'
+    graph = atp.load(tmp_path / "main.yaml", text=text, root=tmp_path).graph("init", depth=4)
+    nodes = {node.id: node for node in graph.nodes}
+    edges = {(edge.source, edge.target, edge.label) for edge in graph.edges}
+    assert {("model/part/net", "model/part/act", "0"), ("model/part/act", "model/act", "act")} <= edges
+    assert ("model/act", "model/act.act", "act") in edges
+    assert (nodes["model/act.act"].cluster, Path(nodes["model/act.act"].file).name) == ("", "main.yaml")
+    assert [cluster.parent for cluster in graph.clusters] == ["", graph.clusters[0].id]
+    assert not {node.id for node in graph.nodes if node.details.get("class") == "Tanh"}
+
+
 def test_called_stage_opens_on_request(examples: Path) -> None:
     pipeline = atp.load(examples / "classifier.yaml")
     assert "@crit" not in pipeline.graph("exec", "main").chain()

@@ -52,6 +52,24 @@ def test_the_canvas_holds_the_saved_boxes_in_its_own_pixels(world, open_page):
     assert "Saved, revision 1" in shown_text(page)
 
 
+def test_in_a_narrow_window_the_canvas_is_as_wide_as_its_place_and_loses_no_box(world, open_page):
+    add_items(world)
+    page = draw(open_page("annotate", dataset="d1", item="i1"))
+    before = page.session_state["annotation_drafts"]["i1", "edit"].boxes
+    page.session_state["room_canvas_760"] = {"width": 608}  # what the browser would report
+    page.run()
+    assert not page.exception
+    data = canvas(page)
+    assert (data["canvasWidth"], data["canvasHeight"]) == (608, 456)
+    crack, pore = data["initialDrawing"]["objects"]
+    assert crack["left"] == pytest.approx(10.2 * 608 / 640 - 1)
+    assert pore["left"] == pytest.approx(201 * 608 / 760 - 1, abs=0.01)
+    assert page.session_state["annotation_drafts"]["i1", "edit"].boxes == before
+    page.session_state["room_canvas_760"] = {"width": -5}  # a browser may say anything
+    page.run()
+    assert canvas(page)["canvasWidth"] == 608
+
+
 def test_a_drawn_box_is_saved_in_image_pixels_and_old_boxes_do_not_drift(world, open_page):
     add_items(world)
     page = draw(open_page("annotate", dataset="d1", item="i1"))

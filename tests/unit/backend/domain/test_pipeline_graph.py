@@ -72,6 +72,19 @@ def test_a_step_of_another_file_leads_to_that_file(tmp_path: Path) -> None:
     assert 'URL="#line-4/frame-' in drawn(graph, (), str(main), str(tmp_path))
 
 
+def test_a_file_used_as_a_component_opens_in_the_graph_of_initialisation() -> None:
+    main = EXAMPLE.with_name("seg.yaml")
+    flat, graph = atp.load(main).graph("init"), atp.load(main).graph("init", depth=4)
+    closed = drawn(graph, (), str(main), FOLDER)
+    assert "loss_aux" not in closed
+    assert folded(graph, called(graph)).edges == flat.edges
+    frame = next(cluster.id for cluster in graph.clusters if cluster.caller == "step")
+    assert f'label="▸ @step\\n#seg_step.yaml", shape=box, URL="#line-11/frame-{frame}"' in closed
+    opened = drawn(graph, (frame,), str(main), FOLDER)
+    assert 'URL="#line-6/file-seg_step.yaml", id="step/loss_aux"' in opened
+    assert "step_val/loss_aux" not in opened
+
+
 def test_toggled_frames_are_the_other_way_round() -> None:
     graph = main_graph()
     train = next(cluster for cluster in graph.clusters if cluster.label == "@train_epoch")
