@@ -243,8 +243,8 @@ def _debug_place(text: str | None, pipeline: "Pipeline") -> tuple[str | None, in
 def _params_from_outside(given: argparse.Namespace) -> dict[str, ParamValue]:
     """The workstation's form first, then `--set`. Parameters of the form that the file lacks are left out."""
     params: dict[str, ParamValue] = {}
+    known = _load(given).params if given.set or os.environ.get("ARM_RUN_DIR") else {}
     if os.environ.get("ARM_RUN_DIR"):
-        known = set(_load(given).params)
         for group, values in (_platform("get_train_params") or {}).items():
             for name, value in values.items():
                 params |= {key: value for key in (f"{group}.{name}", name) if key in known}
@@ -252,7 +252,8 @@ def _params_from_outside(given: argparse.Namespace) -> dict[str, ParamValue]:
         name, sign, value = str(assignment).partition("=")
         if not sign:
             raise ValueError(f"--set takes NAME=VALUE, got {assignment!r}")
-        params[name] = scalar_value(value)
+        # `--set stride=8` means the text "8" where the file's value is a text: a shell takes quotes away.
+        params[name] = value if isinstance(known.get(name), str) else scalar_value(value)
     return params
 
 

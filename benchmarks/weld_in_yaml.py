@@ -4,28 +4,28 @@
     python -m benchmarks.weld_in_yaml --data ../shared/data/weld-leak-water --epochs 6 --seeds 5
 
 Each pair has the same data, seed and parameters; orders of images and augmentations are drawn differently, so a pair
-differs as two seeds do. Runs of a workstation of its own, one after another.
+differs as two seeds do. Both run by the command line that the solution's README names, one after another.
 """
 
 import argparse
+import json
+import os
+import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from scipy.stats import ttest_ind
 
-from app.api_client import Api
-from backend.contracts.datasets import Dataset
-from backend.contracts.projects import Project, ProjectCreate
-from backend.contracts.runs import RunCreate
-from benchmarks.demo_weld import SOLUTION, follow
-from benchmarks.own_workstation import workstation, zip_folder
-
-PIPELINES = {"train.py": "", "train_atp.yaml": "train_atp.yaml"}
-SCORES = {"train.py": "val_mAP50", "train_atp.yaml": "map_50"}
+SOLUTION = Path(__file__).parents[1] / "solutions" / "weld_defects"
 GENERATED_IMAGES = 120
+OWN_ONLY = (
+    "trainer.accelerator=cpu", "logging.mlflow=false", "logging.tensorboard=false", "export.onnx=false"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,61 +37,73 @@ class Ending:
 
 
 def main() -> None:
-    """Print a row for each run and what the pairs say together."""
+    """Print a row for each training and what the pairs say together."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.weld_in_yaml")
     parser.add_argument("--data", type=Path, help="a YOLO folder; generated welds where none is given")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--short-side", type=int, default=128)
     given = parser.parse_args()
-    endings: dict[str, list[Ending]] = {name: [] for name in PIPELINES}
-    with tempfile.TemporaryDirectory(prefix="arm-bench-") as scratch, workstation(Path(scratch) / "home") as (api, _):
-        project, dataset = prepared(api, Path(scratch), given.data)
+    settings = [
+        f"train.epochs={given.epochs}", "model.finest_stride=8", "trainer.precision=32-true", "data.workers=0",
+        f"data.short_side={given.short_side}", f"data.long_side={2 * given.short_side}",
+    ]  # fmt: skip
+    ways: dict[str, Callable[[Path, Path, int, list[str]], Ending]] = {"own code": own_code, "YAML": pipeline}
+    endings: dict[str, list[Ending]] = {name: [] for name in ways}
+    with tempfile.TemporaryDirectory(prefix="arm-bench-") as scratch:
+        data = given.data.resolve() if given.data else generated(Path(scratch) / "welds")
         for seed in range(1, given.seeds + 1):
-            for name in PIPELINES:
-                ending = trained(api, project, dataset, name, seed, given)
+            for name, trained in ways.items():
+                folder = Path(scratch) / f"{name}-{seed}"
+                shutil.copytree(SOLUTION, folder, ignore=shutil.ignore_patterns("__pycache__", "arm-run", "prepared"))
+                ending = trained(folder, data, seed, settings)
+                shutil.rmtree(folder)
                 endings[name].append(ending)
-                print(f"seed {seed}  {name:15} loss {ending.loss:.4f}  mAP50 {ending.score:.4f}", flush=True)
+                print(f"seed {seed}  {name:9} loss {ending.loss:.4f}  mAP50 {ending.score:.4f}", flush=True)
     for measure in ("loss", "score"):
         print(summary(measure, *([getattr(one, measure) for one in found] for found in endings.values())))
 
 
-def prepared(api: Api, scratch: Path, data: Path | None) -> tuple[Project, Dataset]:
-    """The solution as a project, and the data."""
-    if data is None:
-        from assets.weld_generator import generate
+def generated(folder: Path) -> Path:
+    """Synthetic welds."""
+    from assets.weld_generator import generate
 
-        data = scratch / "generated"
-        generate(data, images=GENERATED_IMAGES, seed=7)
-    with zip_folder(data, scratch / "data.zip").open("rb") as archive:
-        dataset = api.import_dataset(data.name, archive)
-    project = api.create_project(ProjectCreate(name="weld defects"))
-    with zip_folder(SOLUTION, scratch / "code.zip").open("rb") as archive:
-        return api.upload_code(project.id, archive), dataset
+    generate(folder, images=GENERATED_IMAGES, seed=7)
+    return folder
 
 
-def trained(api: Api, project: Project, dataset: Dataset, name: str, seed: int, given: argparse.Namespace) -> Ending:
-    """Train once; the graphs of the run say how it ended."""
-    params: dict[str, dict[str, Any]] = {
-        "train": {"epochs": given.epochs},
-        "model": {"finest_stride": "8"},
-        "trainer": {"precision": "32-true"},
-        "data": {"short_side": given.short_side, "long_side": 2 * given.short_side, "workers": 0},
-    }
-    if not PIPELINES[name]:
-        params["export"] = {"onnx": False}
-    request = RunCreate(
-        project_id=project.id, kind="train", pipeline=PIPELINES[name], dataset_id=dataset.id, seed=seed, params=params
-    )
-    run = follow(api, api.start_run(request))
-    if run.state != "finished":
-        raise SystemExit(f"{name} ended as {run.state}")
-    reply = api.points(run.id, max_points=100_000)
-    assert reply is not None
-    graphs = {series.name: [value for value in series.values if value is not None] for series in reply.series}
-    losses = graphs["train_loss"]
-    last = losses[-(len(losses) // given.epochs) :]
-    return Ending(statistics.fmean(last), graphs[SCORES[name]][-1])
+def own_code(folder: Path, data: Path, seed: int, settings: list[str]) -> Ending:
+    """The Hydra command line."""
+    run(
+        folder, "-m", "defects_in_welds.training.run_training", f"data.folder={data}", f"train.seed={seed}",
+        *settings, *OWN_ONLY,
+    )  # fmt: skip
+    last = json.loads((folder / "metrics" / "history.json").read_text(encoding="utf-8"))["epochs"][-1]
+    return Ending(last["train_loss"], last["val_mAP50"])
+
+
+def pipeline(folder: Path, data: Path, seed: int, settings: list[str]) -> Ending:
+    """`atp run`; its points tell how it ended."""
+    given = [part for setting in settings for part in ("--set", setting)]
+    run(folder, "-m", "atp.cli", "run", "train_atp.yaml", "--seed", str(seed), *given, data=data)
+    lines = [
+        json.loads(line)
+        for path in sorted((folder / "arm-run" / "events").iterdir())
+        for line in path.read_text(encoding="utf-8").splitlines()
+    ]
+    points = [line for line in lines if line["k"] == "point"]
+    losses = [(line["e"], line["v"]) for line in points if line["name"] == "train_loss"]
+    last = max(epoch for epoch, _ in losses)
+    scores = [line["v"] for line in points if line["name"] == "map_50"]
+    return Ending(statistics.fmean(value for epoch, value in losses if epoch == last), scores[-1])
+
+
+def run(folder: Path, *argv: str, data: Path | None = None) -> None:
+    """Raises SystemExit with the end of the output if the process fails."""
+    environment = {**os.environ, **({"ARM_DATA_DIR": str(data)} if data else {})}
+    done = subprocess.run([sys.executable, *argv], cwd=folder, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(argv)} failed:\n{done.stdout[-1000:]}{done.stderr[-3000:]}")
 
 
 def summary(measure: str, own: list[float], ours: list[float]) -> str:

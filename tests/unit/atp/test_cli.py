@@ -44,6 +44,16 @@ def test_run_sets_parameters_and_limits(good: str, capsys: pytest.CaptureFixture
     assert main(["run", good, "nothing"]) == 2
 
 
+def test_a_number_given_to_a_text_is_a_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (
+        'atp: 1\nparams: {stride: {value: "4", choices: ["4", "8"]}}\nmain:\n  process: [set: {s: "@params.stride"}]\n'
+    )
+    (tmp_path / "choice.yaml").write_text(text + "  output: s\n")
+    assert main(["run", "choice.yaml", "--set", "stride=8"]) == 0
+    assert capsys.readouterr().out.split() == ["8"]
+    assert main(["run", "choice.yaml", "--set", "stride=5"]) == 2
+
+
 def test_failed_run_exits_with_1_and_names_the_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bad.yaml").write_text(GOOD.replace("$i + 1", "$i / 0"))
     assert main(["run", "bad.yaml"]) == 1
