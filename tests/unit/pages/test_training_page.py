@@ -1,6 +1,8 @@
 import json
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from app.components import error_box
 from backend.contracts.base import ErrorReply, Problem, Reason
 from backend.contracts.datasets import SplitCounts
@@ -87,6 +89,14 @@ def test_untouched_options_send_what_happens_without_them(world, open_page):
     untouched = RunCreate(project_id="p1", kind="train")
     for name in ("seed", "retries", "priority", "labels", "processes", "limits"):
         assert getattr(sent, name) == getattr(untouched, name), name
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_the_language_of_the_page_is_sent(world, open_page, language):
+    add_project(world)
+    world.created["/runs"] = world.runs["r9"] = contract_objects.run(id="r9")
+    open_page("training", language=language, project="p1").button(key=START).click().run()
+    assert RunCreate.model_validate_json(world.bodies("POST", "/runs")[0]).language == language
 
 
 def test_processes_limits_and_restarts_are_sent(world, open_page):
