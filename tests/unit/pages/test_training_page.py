@@ -6,7 +6,7 @@ import pytest
 from app.components import error_box
 from backend.contracts.base import ErrorReply, Problem, Reason
 from backend.contracts.datasets import SplitCounts
-from backend.contracts.parameters import Parameter
+from backend.contracts.parameters import Parameter, ParameterSchema
 from backend.contracts.pipelines import PipelineReport
 from backend.contracts.projects import Code, CodeFile
 from backend.contracts.runs import Message, RunCreate, RunLimits
@@ -97,6 +97,19 @@ def test_the_language_of_the_page_is_sent(world, open_page, language):
     world.created["/runs"] = world.runs["r9"] = contract_objects.run(id="r9")
     open_page("training", language=language, project="p1").button(key=START).click().run()
     assert RunCreate.model_validate_json(world.bodies("POST", "/runs")[0]).language == language
+
+
+@pytest.mark.parametrize(("language", "shown"), [("en", ["passes", "шаг", "any"]), ("ru", ["проходы", "шаг", "any"])])
+def test_descriptions_are_in_the_language_of_the_page(world, open_page, language, shown):
+    add_project(world)
+    texts = ({"en": "passes", "ru": "проходы"}, {"ru": "шаг"}, "any")
+    declared = tuple(
+        Parameter(name=name, type="int", default=1, description=text) for name, text in zip("abc", texts, strict=True)
+    )
+    world.projects["p1"] = contract_objects.project(parameters=ParameterSchema(train=declared))
+    page = open_page("training", language=language, project="p1")
+    fields = [page.number_input(key=f"launch_train_p1_basic params_{name}") for name in "abc"]
+    assert [field.help for field in fields] == shown
 
 
 def test_processes_limits_and_restarts_are_sent(world, open_page):
