@@ -128,7 +128,7 @@ def test_processes_limits_and_restarts_are_sent(world, open_page):
 def test_limits_and_processes_stand_in_the_details(world, open_page):
     add_project(world)
     limits = RunLimits(time_s=5400, memory_mb=1536, threads=3)
-    world.runs["r1"] = contract_objects.run(processes=4, retries=2, limits=limits)
+    world.runs["r1"] = contract_objects.run(processes=4, retries=2, limits=limits, language="ru")
     page = open_page("training", run="r1")
     page.session_state["run_tabs_train"] = "Details"
     page.run()
@@ -137,7 +137,7 @@ def test_limits_and_processes_stand_in_the_details(world, open_page):
     facts = {row["Name"]: row["Value"] for table in tables for row in table.to_dict("records")}
     assert facts["Time limit"] == "1 h 30 min"
     assert (facts["Memory limit"], facts["CPU threads"], facts["Restarts left"]) == ("1536 MB", "3", "2")
-    assert facts["Processes (torchrun)"] == "4"
+    assert (facts["Processes (torchrun)"], facts["Language of messages"]) == ("4", "Russian")
 
 
 def test_retry_leads_to_the_new_run(world, open_page):
