@@ -98,7 +98,9 @@ def _doc(node: Node | None, problems: Problems) -> str | dict[str, str]:
         return ""
     texts: dict[str, str] = {}
     for key, value in node.entries:
-        if key.text not in LANGUAGES and not key.is_broken:
+        if key.is_broken or (isinstance(value, Scalar) and value.is_broken):
+            continue
+        if key.text not in LANGUAGES:
             problems.add("E501.language", key.place, name_hint(key.text, LANGUAGES), key=key.text)
         elif not isinstance(value, Scalar) or not isinstance(value.value, str):
             problems.add("E505.doc", value.place, Hint("hint.doc"))
