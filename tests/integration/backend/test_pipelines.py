@@ -164,7 +164,7 @@ def test_versions_keep_the_text_and_go_with_the_project(
     address = f"/api/projects/{project}/pipelines/versions"
     first = api.post(address, json={"path": "train.yaml", "note": "as imported"}).json()
     assert api.post(address, json={"path": "train.yaml"}).json() == first
-    api.put(f"/api/projects/{project}/code/train.yaml", content=GOOD.replace("note: a", "note: b").encode())
+    api.put(f"/api/projects/{project}/code/train.yaml", content=GOOD.replace("value: a", "value: b").encode())
     api.post(address, json={"path": "train.yaml"})
     listed = api.get(address, params={"path": "train.yaml"}).json()
     assert [version["number"] for version in listed] == [2, 1]
