@@ -12,7 +12,7 @@ from PlatformAPI.mongo_api import MongoAPI
 from PlatformAPI.parameters import get_test_params, get_train_params
 from PlatformAPI.redis_api import RedisAPI
 from PlatformAPI.results import get_markup_dict_for_images
-from PlatformAPI.run_inputs import get_classes, get_device, get_seed, get_weights_path
+from PlatformAPI.run_inputs import get_classes, get_device, get_language, get_seed, get_weights_path
 from PlatformAPI.savers import CombSaver, T2OnnxSaver, TorchPklSaver
 from PlatformAPI.storage_api import StorageAPI
 from PlatformAPI.test_metrics import ConfusionMatrix, Histogram, Matrix, Table, TestMetrics, get_test_metrics_logger
@@ -42,6 +42,7 @@ __all__ = [
     "get_available_datasets",
     "get_classes",
     "get_device",
+    "get_language",
     "get_logger",
     "get_markup_dict_for_images",
     "get_seed",

@@ -10,6 +10,7 @@ from PlatformAPI.errors import RunFolderError
 
 FILE_NAMES = ("params.json", "params.yaml", "params.yml")
 TYPES = ("int", "float", "bool", "str", "choice")
+LANGUAGES = ("en", "ru")
 KEYS = ("type", "default", "min", "max", "choices", "description")
 
 # YAML 1.1 reads 1e-3 (no dot) as text; nobody who writes it means text.
@@ -64,12 +65,26 @@ def _default(entry: Any, where: str) -> Any:
         raise RunFolderError(f"{where}: unknown key {sorted(map(str, unknown))[0]!r}; known are {', '.join(KEYS)}")
     if "default" not in entry:
         raise RunFolderError(f"{where}: `default` is missing")
+    _check_description(entry.get("description"), f"{where}.description")
     value = _bare_value(entry["default"], where)
     kind = entry.get("type", "choice" if "choices" in entry else None)
     if kind is not None:
         value = _typed_value(value, kind, entry["default"], where)
     _check_limits(value, entry, where)
     return value
+
+
+def _check_description(description: Any, where: str) -> None:
+    """A text, or a text by language; this SDK shows none of them, but the workstation would refuse the file."""
+    if not isinstance(description, list | Mapping):
+        return
+    if not isinstance(description, Mapping) or not description:
+        raise RunFolderError(f"{where} is {description!r}; write a text, or {{en: a text, ru: текст}}")
+    for language, text in description.items():
+        if language not in LANGUAGES:
+            raise RunFolderError(f"{where}: unknown language {language!r}; known are {', '.join(LANGUAGES)}")
+        if not isinstance(text, str):
+            raise RunFolderError(f"{where}.{language} is {text!r}; write a text, in quotation marks if need be")
 
 
 def _bare_value(value: Any, where: str) -> Any:

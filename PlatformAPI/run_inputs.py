@@ -1,4 +1,4 @@
-"""Single inputs of a run: device, seed, classes, weights."""
+"""Single inputs of a run: device, seed, language, classes, weights."""
 
 import os
 from pathlib import Path
@@ -6,6 +6,8 @@ from pathlib import Path
 from PlatformAPI import local_yolo
 from PlatformAPI.errors import RunFolderError
 from PlatformAPI.run_context import current
+
+LANGUAGES = ("en", "ru")
 
 
 def get_device() -> str:
@@ -18,6 +20,19 @@ def get_seed() -> int | None:
     """The seed chosen for this run, or None if none was."""
     seed = current().spec.get("seed")
     return None if seed is None else int(seed)
+
+
+def get_language() -> str:
+    """The language of the page where the run was started, "en" or "ru": what messages should be written in.
+
+    Alone, or where the run was started by a request that names none: "ru" if the machine's locale (the first of
+    LC_ALL, LC_MESSAGES and LANG that is set) is Russian, "en" otherwise.
+    """
+    chosen = current().spec.get("language")
+    if chosen in LANGUAGES:
+        return str(chosen)
+    locale = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
+    return "ru" if locale.lower().startswith("ru") else "en"
 
 
 def get_classes() -> list[str]:

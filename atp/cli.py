@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atp.diagnostics import InvalidFileError, Report
-from atp.messages import LANGUAGES
+from atp.messages import LANGUAGES, terminal_language
 from atp.model.files import ParamValue
 from atp.reading.scalars import scalar_value
 
@@ -25,6 +25,7 @@ OK, FAILED, ERRORS, HELP = 0, 1, 2, 3
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code."""
     given = _parser().parse_args(arguments)
+    given.lang = given.lang or _language(given.command)
     commands = {
         "validate": _validate, "graph": _graph, "help": _help, "run": _run, "show": _show, "fmt": _fmt,
     }  # fmt: skip
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="atp", description="Training pipelines in YAML.")
-    parser.add_argument("--lang", choices=LANGUAGES, default=_language(), help="language of messages")
+    parser.add_argument("--lang", choices=LANGUAGES, help="language of messages")
     parser.add_argument("--root", type=Path, help="the project's folder, if it is not the file's")
     commands = parser.add_subparsers(dest="command", required=True)
     validate = commands.add_parser("validate", help="check a file")
@@ -77,8 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _language() -> str:
-    return "ru" if os.environ.get("LANG", "").startswith("ru") else "en"
+def _language(command: str) -> str:
+    """In a run of the workstation that of the page where it was started, else that of the terminal."""
+    return (_platform("get_language") if command == "run" else None) or terminal_language()
 
 
 def _positive(text: str) -> int:

@@ -1,11 +1,18 @@
 """Sentences by code, Russian and English. The texts are in atp/locales."""
 
 import json
+import os
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
 LANGUAGES = ("en", "ru")
+
+
+def terminal_language() -> str:
+    """`ru` if the terminal's locale (LC_ALL, LC_MESSAGES, LANG: the first that is set) is Russian, `en` otherwise."""
+    locale = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
+    return "ru" if locale.lower().startswith("ru") else "en"
 
 
 @cache

@@ -32,7 +32,7 @@ def show(
         return None
     key = f"launch_{pipeline or kind}_{project.id}"
     client = api()
-    fields: dict[str, object] = {}
+    fields: dict[str, object] = {"language": language()}
     preferred = None
     if kind == "test":
         weights = _weights(client, project, key)

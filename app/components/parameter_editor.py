@@ -10,7 +10,7 @@ from app.api_client import api
 from app.api_requests import ApiError, ApiUnavailableError
 from app.components import error_box, parameter_form
 from app.components.parameter_rows import COLUMNS, DEFAULT_GROUP, parameters_from_rows, rows_from_parameters
-from app.i18n import t
+from app.i18n import language, t
 from backend.contracts.base import Problem
 from backend.contracts.parameters import Parameter, ParameterSchema, ParameterType
 from backend.contracts.projects import Project, ProjectUpdate
@@ -43,12 +43,13 @@ def show(project: Project) -> None:
 
 def _show_table(project: Project, kind: str) -> tuple[tuple[Parameter, ...], tuple[int, ...]]:
     saved: tuple[Parameter, ...] = getattr(project.parameters, kind)
-    frame = pd.DataFrame(rows_from_parameters(saved), columns=list(COLUMNS))
+    frame = pd.DataFrame(rows_from_parameters(saved, language()), columns=list(COLUMNS))
     frame = frame.astype({"minimum": "float64", "maximum": "float64"})
-    # the key follows what is saved: after a save the table starts afresh, after a refusal it keeps what was typed
-    key = f"parameters_{kind}_{project.id}_{hashlib.sha256(repr(saved).encode()).hexdigest()[:12]}"
+    # the key follows what is saved: after a save the table starts afresh, after a refusal it keeps what was typed;
+    # and the language: a description typed in one is not that of the other
+    key = f"parameters_{kind}_{project.id}_{language()}_{hashlib.sha256(repr(saved).encode()).hexdigest()[:12]}"
     rows = st.data_editor(frame, num_rows="dynamic", hide_index=True, key=key, column_config=_columns())
-    return parameters_from_rows(rows.to_dict("records"))
+    return parameters_from_rows(rows.to_dict("records"), language())
 
 
 def _columns() -> dict[str, Any]:
@@ -72,7 +73,10 @@ def _columns() -> dict[str, Any]:
         "minimum": column.NumberColumn(title("minimum"), width=95),
         "maximum": column.NumberColumn(title("maximum"), width=95),
         "choices": column.MultiselectColumn(title("choices"), options=[], accept_new_options=True, width=150),
-        "description": column.TextColumn(title("description"), width="large"),
+        "description": column.TextColumn(
+            title("description"), width="large", help=t("projects.parameters.description_help")
+        ),
+        "descriptions": None,
     }
 
 

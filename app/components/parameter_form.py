@@ -6,7 +6,7 @@ from itertools import groupby
 import streamlit as st
 
 from app.format import plain
-from app.i18n import t
+from app.i18n import language, t
 from backend.contracts.parameters import Parameter, ParameterValue, ParameterValues
 
 COLUMNS = 4
@@ -39,7 +39,11 @@ def _group(members: list[Parameter], key: str) -> dict[str, ParameterValue]:
 
 
 def _field(parameter: Parameter, key: str) -> ParameterValue:
-    label, help_text, default = _label(parameter), plain(parameter.description) or None, parameter.default
+    label, help_text, default = (
+        _label(parameter),
+        plain(parameter.description_in(language())) or None,
+        parameter.default,
+    )
     if parameter.type == "bool":
         return st.toggle(label, value=bool(default), key=key, help=help_text)
     if parameter.type == "choice" and parameter.choices:

@@ -57,6 +57,7 @@ def _identity(run: Run) -> list[tuple[str, object]]:
         (t("details.arguments"), run.arguments or "–"),
         (t("details.device"), run.device),
         (t("details.seed"), "–" if run.seed is None else run.seed),
+        *([(t("details.language"), t(f"details.language.{run.language}"))] if run.language else []),
         *([(t("details.processes"), run.processes)] if run.processes > 1 else []),
         *_limits(run),
         (t("details.code"), run.code_sha256),

@@ -127,7 +127,7 @@ def _show_parameters(parameters: tuple[Parameter, ...], key: str) -> None:
             "type": t(f"projects.parameters.type.{one.type}"),
             "default": str(one.default),
             "range": _range(one),
-            "description": one.description,
+            "description": one.description_in(language()),
         }
         for one in parameters
     ]

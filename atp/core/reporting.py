@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from atp.messages import sentence
 from atp.registry import register
 from atp.runtime.local_platform import current_platform
 
@@ -23,6 +24,7 @@ class Logger:
         self._platform = current_platform()
         self._graphs = self._platform.get_train_graph_logger()
         self._messages = self._platform.get_logger()
+        self._language = self._platform.get_language()
 
     def __call__(self, values: Mapping[str, Any], epoch: int, step: int) -> None:
         """A point of each graph."""
@@ -34,7 +36,8 @@ class Logger:
         """Figures of an epoch: a point of each graph and one message."""
         for name, value in values.items():
             self._graphs.log_point(name, value, epoch, epoch)
-        self.info(f"epoch {epoch + 1}: " + ", ".join(f"{name} {float(value):.4f}" for name, value in values.items()))
+        figures = ", ".join(f"{name} {float(value):.4f}" for name, value in values.items())
+        self._messages.info(sentence("run.epoch", {"epoch": epoch + 1, "figures": figures}, self._language))
 
     def progress(self, done: float, total: float) -> None:
         """Progress as a part of a whole."""

@@ -165,7 +165,8 @@ def file_page(instance: Instance, language: str = "en") -> str:
     if model.params:
         lines += [f"{_word('help.params', language)}:"]
         rows: list[tuple[str, ...]] = [
-            (name, param.type, repr(instance.params[name]), param.doc) for name, param in model.params.items()
+            (name, param.type, repr(instance.params[name]), param.doc_in(language))
+            for name, param in model.params.items()
         ]
         lines += table(
             tuple(_word(column, language) for column in ("help.name", "help.type", "help.value", "help.description")),

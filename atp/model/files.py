@@ -20,7 +20,14 @@ class Param:
     min: float | None = None
     max: float | None = None
     choices: tuple[ParamValue, ...] = ()
-    doc: str = ""
+    doc: str | dict[str, str] = ""
+    """one text for every reader, or a text by language"""
+
+    def doc_in(self, language: str) -> str:
+        """The text for a reader of this language; where there is none, that of the other."""
+        if isinstance(self.doc, str):
+            return self.doc
+        return self.doc.get(language) or next(filter(None, self.doc.values()), "")
 
     @property
     def name(self) -> str:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from atp.diagnostics import Place, Problems, name_hint
+from atp.diagnostics import Hint, Place, Problems, name_hint
+from atp.messages import LANGUAGES
 from atp.model.files import Param, ParamValue
 from atp.names import is_name
 from atp.parsing.references import is_reference, literal_text
@@ -59,7 +60,9 @@ def _add(params: dict[str, Param], path: tuple[str, ...], place: Place, node: No
     for key, _ in described.entries:
         if key.text not in PARAM_KEYS and not key.is_broken:
             problems.add("E501.param", key.place, name_hint(key.text, PARAM_KEYS), key=key.text)
-    parts: dict[str, Any] = {key.text: plain_value(value, problems) for key, value in described.entries}
+    parts: dict[str, Any] = {
+        key.text: plain_value(value, problems) for key, value in described.entries if key.text != "doc"
+    }
     value_node = described.get("value")
     assert value_node is not None
     choices = parts.get("choices")
@@ -71,7 +74,7 @@ def _add(params: dict[str, Param], path: tuple[str, ...], place: Place, node: No
         _number(parts.get("min")),
         _number(parts.get("max")),
         tuple(choices) if isinstance(choices, list) else (),
-        str(parts.get("doc") or ""),
+        _doc(described.get("doc"), problems),
     )
     if param.type not in PARAM_TYPES:
         type_node = described.get("type")
@@ -84,6 +87,26 @@ def _add(params: dict[str, Param], path: tuple[str, ...], place: Place, node: No
     elif param.type == "float" and isinstance(param.value, int):
         param.value = float(param.value)
     params[param.name] = param
+
+
+def _doc(node: Node | None, problems: Problems) -> str | dict[str, str]:
+    """A text, or a text by language."""
+    if node is None or isinstance(node, Scalar):
+        return str(plain_value(node, problems) or "") if node else ""
+    if not isinstance(node, Mapping) or not node.entries:
+        problems.add("E505.doc", node.place, Hint("hint.doc"))
+        return ""
+    texts: dict[str, str] = {}
+    for key, value in node.entries:
+        if key.is_broken or (isinstance(value, Scalar) and value.is_broken):
+            continue
+        if key.text not in LANGUAGES:
+            problems.add("E501.language", key.place, name_hint(key.text, LANGUAGES), key=key.text)
+        elif not isinstance(value, Scalar) or not isinstance(value.value, str):
+            problems.add("E505.doc", value.place, Hint("hint.doc"))
+        else:
+            texts[key.text] = str(plain_value(value, problems) or "")
+    return texts
 
 
 def fault_of(param: Param, value: ParamValue) -> str | None:

@@ -4,10 +4,12 @@ import importlib
 import importlib.util
 import json
 import logging
+import os
 import time
 from pathlib import Path
 from typing import Any
 
+from atp.messages import terminal_language
 from atp.resolution.library import Library, Substitution
 
 _log = logging.getLogger("atp.platform")
@@ -35,6 +37,13 @@ def __getattr__(name: str) -> Any:
     if name.startswith("_"):
         raise AttributeError(name)
     return getattr(importlib.import_module("PlatformAPI"), name)
+
+
+def get_language() -> str:
+    """The language of messages: the run's, or the terminal's outside of one."""
+    if not os.environ.get("ARM_RUN_DIR"):
+        return terminal_language()
+    return str(importlib.import_module("PlatformAPI").get_language())
 
 
 def _write(kind: str, **fields: Any) -> None:

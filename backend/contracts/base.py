@@ -1,8 +1,10 @@
 """The base of every contract: immutable, and strict about unknown fields so that a typing mistake is an error."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
+
+Language = Literal["en", "ru"]
 
 
 class Contract(BaseModel):

@@ -2,10 +2,12 @@
 
 from typing import Literal
 
-from backend.contracts.base import Contract
+from backend.contracts.base import Contract, Language
 
 ParameterType = Literal["int", "float", "bool", "str", "choice"]
 ParameterValue = bool | int | float | str
+Description = str | dict[Language, str]
+"""One text for every reader, or a text by language."""
 ParameterValues = dict[str, dict[str, ParameterValue]]
 
 
@@ -19,7 +21,13 @@ class Parameter(Contract):
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
-    description: str = ""
+    description: Description = ""
+
+    def description_in(self, language: Language) -> str:
+        """The text for a reader of this language; where there is none, that of the other."""
+        if isinstance(self.description, str):
+            return self.description
+        return self.description.get(language) or next(filter(None, self.description.values()), "")
 
 
 class ParameterSchema(Contract):

@@ -5,11 +5,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from backend.contracts.base import Contract, Reason
+from backend.contracts.base import Contract, Language, Reason
 from backend.contracts.parameters import Parameter
 
 PIPELINE_SUFFIXES = (".yaml", ".yml")
-PipelineLanguage = Literal["ru", "en"]
 PipelineLevel = Literal["syntax", "static", "init"]
 """`syntax` imports nothing, `static` imports what the file names, `init` creates its components."""
 AnswerState = Literal["done", "waiting", "failed"]
@@ -29,7 +28,7 @@ class PipelineText(Contract):
 
     path: str = Field(max_length=1000)
     text: str = Field(max_length=MAX_TEXT)
-    language: PipelineLanguage = "en"
+    language: Language = "en"
 
 
 class PipelineCheck(PipelineText):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from backend.contracts.base import Contract, Reason
+from backend.contracts.base import Contract, Language, Reason
 from backend.contracts.datasets import SampleEntry, Split
 from backend.contracts.markup import Markup
 from backend.contracts.parameters import ParameterValues
@@ -78,6 +78,8 @@ class RunCreate(Contract):
     limits: RunLimits = RunLimits()
     retries: int = Field(default=0, ge=0, le=10)
     """how many times a failed or lost run is started again, each time as a new run"""
+    language: Language | None = None
+    """of the page where it is started, for what the script says; None leaves it to the machine that computes"""
 
 
 class RunTimings(Contract):
@@ -131,6 +133,7 @@ class Run(Contract):
     processes: int = 1
     limits: RunLimits = RunLimits()
     retries: int = 0
+    language: Language | None = None
     retry_of: str | None = None
     retried_as: str | None = None
     claim_count: int = 0

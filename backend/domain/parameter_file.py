@@ -2,16 +2,16 @@
 
 train:                          # and the same under test:
   basic params:                 # group
-    epochs: {default: 3, min: 1, max: 100, description: passes over the data}
+    epochs: {default: 3, min: 1, max: 100, description: passes over the data}     # or {en: a text, ru: текст}
     device_note: text           # a bare value: its type is inferred, it has no range
 """
 
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
-from backend.contracts.base import Problem
-from backend.contracts.parameters import Parameter, ParameterSchema, ParameterType
+from backend.contracts.base import Language, Problem
+from backend.contracts.parameters import Description, Parameter, ParameterSchema, ParameterType
 from backend.domain.errors import InvalidInputError
 from backend.domain.located_yaml import compose, line_of, scalar_value
 from backend.domain.parameter_schema import completed_parameter, parameter_problems, schema_problems
@@ -19,6 +19,7 @@ from backend.domain.parameter_schema import completed_parameter, parameter_probl
 FILE_NAMES = ("params.yaml", "params.yml", "params.json")
 KINDS = ("train", "test")
 FIELDS = ("type", "default", "min", "max", "choices", "description")
+LANGUAGES: tuple[Language, ...] = get_args(Language)
 TYPES: tuple[ParameterType, ...] = ("int", "float", "bool", "str", "choice")
 
 
@@ -127,7 +128,7 @@ def _parameter(group: str, name: str, node: yaml.Node) -> Parameter:
     if "choices" in fields:
         values["choices"] = _choices(fields["choices"][1])
     if "description" in fields:
-        values["description"] = _text(fields["description"][1])
+        values["description"] = _description(fields["description"][1])
     for field, contract_field in (("min", "minimum"), ("max", "maximum")):
         if field in fields:
             values[contract_field] = _number(fields[field][1])
@@ -158,6 +159,26 @@ def _text(node: yaml.Node) -> str:
     if not isinstance(node, yaml.ScalarNode):
         raise _FileError("parameter_value_not_scalar", node)
     return str(node.value)
+
+
+def _description(node: yaml.Node) -> Description:
+    if isinstance(node, yaml.ScalarNode):
+        return _text(node)
+    if not isinstance(node, yaml.MappingNode):
+        raise _FileError("parameter_description_bad", node)
+    texts: dict[Language, str] = {}
+    for key, value in node.value:
+        language = next((known for known in LANGUAGES if str(key.value) == known), None)
+        if language is None:
+            given = str(key.value) if isinstance(key, yaml.ScalarNode) else "?"
+            raise _FileError("parameter_language_unknown", key, language=given[:60], known=", ".join(LANGUAGES))
+        text = scalar_value(value) if isinstance(value, yaml.ScalarNode) else None
+        if not isinstance(text, str):
+            raise _FileError("parameter_description_not_text", key, language=language)
+        texts[language] = text
+    if not texts:
+        raise _FileError("parameter_description_empty", node)
+    return texts
 
 
 def _number(node: yaml.Node) -> float:

@@ -53,6 +53,8 @@ def parameter_problems(kind: str, parameter: Parameter) -> list[Problem]:
         problems.append(_problem("parameter_choices_need_choice", kind, parameter, type=parameter.type))
     elif parameter.type == "choice" and not _are_choices(parameter.choices):
         problems.append(_problem("parameter_choices_bad", kind, parameter, limit=MAX_CHOICES))
+    if parameter.description == {}:
+        problems.append(_problem("parameter_description_empty", kind, parameter))
     if problems:
         return problems
     fault = _value_fault(parameter, parameter.default)

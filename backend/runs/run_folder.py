@@ -130,6 +130,7 @@ def run_json(spec: RunSpec, counts: Mapping[str, int]) -> dict[str, Any]:
         "device": "cpu" if run.device == "cpu" else "cuda:0",
         "seed": run.seed,
         "processes": run.processes,
+        **({"language": run.language} if run.language else {}),
         "params": run.params,
         **({"train_params": run.train_params} if run.train_params else {}),
         "classes": list(spec.classes),

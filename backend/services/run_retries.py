@@ -77,4 +77,5 @@ class RunRetries:
 _SAME = (
     *("project_id", "project_name", "kind", "entry_file", "arguments", "device", "params", "samples", "code_sha256"),
     *("train_run_id", "train_params", "weights", "seed", "processes", "limits", "priority", "labels", "network"),
+    "language",
 )

@@ -70,6 +70,7 @@ class RunService:
             processes=request.processes,
             limits=request.limits,
             retries=request.retries,
+            language=request.language,
             created_at=pressed_at,
         )
         self._runs.insert(run, self._inputs.inputs(project, request, weights))

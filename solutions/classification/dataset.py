@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from texts import text
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -42,7 +43,7 @@ class Crops(Dataset):
                 self.image_of.append(index)
                 labels.append(label)
         if not crops:
-            raise SystemExit(f"the {platform_dataset.role} sample has no box to look at: mark some images first")
+            raise SystemExit(text("nothing_marked", role=platform_dataset.role))
         # All crops stay in memory as bytes (7 kB each at 48 pixels): images are decoded once, not once an epoch.
         self.crops = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
         self.labels = torch.tensor(labels)

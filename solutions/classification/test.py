@@ -3,6 +3,7 @@
 import torch
 from dataset import BACKGROUND, Crops
 from model import CropClassifier
+from texts import text
 from torch.utils.data import DataLoader
 
 import PlatformAPI
@@ -15,16 +16,17 @@ device = torch.device(PlatformAPI.get_device())
 # The weights that the training saved. Beside the .pth there is an .onnx, which this script does not use.
 weights = PlatformAPI.get_weights_path()
 if weights is None:
-    raise SystemExit("no weights: choose a finished training run, or put a .pth file into weights/ beside test.py")
+    raise SystemExit(text("weights_missing"))
 model = CropClassifier.from_weights(weights.with_suffix(".pth")).to(device)
 names = [*PlatformAPI.get_classes(), BACKGROUND]
 if model.class_count != len(names):
-    raise SystemExit(f"the weights know {model.class_count} classes, the sample has {len(names)}: {', '.join(names)}")
+    raise SystemExit(text("classes_differ", known=model.class_count, given=len(names), names=", ".join(names)))
 
 # The last sample is the test one.
 sample = PlatformAPI.generate_dataset(PlatformAPI.get_available_datasets()[-1])
 crops = Crops(sample, names[:-1], int(model.crop_size))
-logger.info(f"{sample.role}: {len(crops)} crops of {len(crops.image_paths)} images, weights {weights.name}")
+images = len(crops.image_paths)
+logger.info(text("sample_read", role=sample.role, crops=len(crops), images=images, weights=weights.name))
 
 answers = []
 with torch.no_grad():
@@ -77,5 +79,5 @@ summary = {
 }
 metrics.log_table("Summary", summary)
 metrics.log_histogram("Confidence of the answers", confidences.tolist(), bins=20)
-logger.info(f"accuracy {accuracy:.3f}, mean recall {summary['mean recall'][0]:.3f} over {len(recalls)} classes")
+logger.info(text("test_done", accuracy=accuracy, recall=summary["mean recall"][0], classes=len(recalls)))
 PlatformAPI.save_progress_for_platform(100.0)

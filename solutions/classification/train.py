@@ -3,6 +3,7 @@
 import torch
 from dataset import BACKGROUND, Crops
 from model import CropClassifier
+from texts import text
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
@@ -21,7 +22,7 @@ device = torch.device(PlatformAPI.get_device())
 # Step 2: samples. The order is train, val, test.
 datasets = PlatformAPI.get_available_datasets()
 if len(datasets) < 2:
-    raise SystemExit(f"a train and a val sample are needed, there is {datasets or 'none'}")
+    raise SystemExit(text("samples_few", known=", ".join(dataset.role for dataset in datasets) or "–"))
 classes = PlatformAPI.get_classes()
 train_set, val_set = (
     Crops(PlatformAPI.generate_dataset(dataset), classes, network["crop_size"], is_varied)
@@ -30,14 +31,14 @@ train_set, val_set = (
 train_loader = DataLoader(train_set, basic["batch_size"], shuffle=True)
 val_loader = DataLoader(val_set, basic["batch_size"])
 
-# Step 4: messages. Each level has its own tab.
+# Step 4: messages. Each level has its own tab; texts.py has them in the language of the page.
 logger = PlatformAPI.get_logger()
 names = [*classes, BACKGROUND]
 counts = torch.bincount(train_set.labels, minlength=len(names))
-logger.info(f"train: {len(train_set)} crops, val: {len(val_set)} crops")
+logger.info(text("crops", train=len(train_set), val=len(val_set)))
 for name, count in zip(names, counts.tolist(), strict=True):
     if count < 10:
-        logger.warning(f"class {name!r} has {count} crops in the training sample: too few to learn from")
+        logger.warning(text("class_rare", name=name, count=count))
 
 model = CropClassifier(len(names), network["width"], network["crop_size"]).to(device)
 optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.01)
@@ -69,10 +70,10 @@ for epoch in range(1, basic["epochs"] + 1):
     val_accuracy = (answers.argmax(1) == val_set.labels).float().mean().item()
     graphs.log_point("val_loss", val_loss, epoch, step)
     graphs.log_point("val_accuracy", val_accuracy, epoch, step)
-    logger.info(f"epoch {epoch} of {basic['epochs']}: val loss {val_loss:.3f}, val accuracy {val_accuracy:.3f}")
+    logger.info(text("epoch_done", epoch=epoch, epochs=basic["epochs"], loss=val_loss, accuracy=val_accuracy))
 
 # Step 7: weights, as PyTorch (.pth) and as ONNX. Test.py rebuilds the network from them.
 example = torch.rand(1, 3, network["crop_size"], network["crop_size"])
 saved = PlatformAPI.CombSaver._save(model.cpu().eval(), "classification", example)
-logger.info(f"weights saved: {', '.join(path.name for path in saved.paths)}")
+logger.info(text("weights_saved", files=", ".join(path.name for path in saved.paths)))
 PlatformAPI.save_progress_for_platform(100.0)

@@ -24,7 +24,7 @@ from defects_in_welds.model.detector import WeldDetector  # noqa: E402
 def main() -> None:
     """Weights and a sample in, results and metrics out."""
     params, logger, classes = PlatformAPI.get_test_params()["test"], PlatformAPI.get_logger(), PlatformAPI.get_classes()
-    language = chosen_language(params["language"])
+    language = chosen_language(params["language"], PlatformAPI.get_language())
     detector = load_detector(classes, language).to(PlatformAPI.get_device())
     # The last sample is the test one.
     dataset = PlatformAPI.generate_dataset(PlatformAPI.get_available_datasets()[-1])

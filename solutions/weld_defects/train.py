@@ -28,7 +28,8 @@ def main() -> None:
     )
     if PlatformAPI.get_seed() is not None:
         config.train.seed = PlatformAPI.get_seed()
-    datasets, language = PlatformAPI.get_available_datasets(), chosen_language(config.data.language)
+    language = config.data.language = chosen_language(config.data.language, PlatformAPI.get_language())
+    datasets = PlatformAPI.get_available_datasets()
     if len(datasets) < 2:
         raise SystemExit(text("samples_few", language, known=", ".join(one.role for one in datasets) or "–"))
     classes = PlatformAPI.get_classes()

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from backend.wiring import Connections
 
 TEXT = """atp: 1
-params: {epochs: {value: 2, type: int, min: 1, max: 9, doc: passes}, note: a}
+params: {epochs: {value: 2, type: int, min: 1, max: 9, doc: {en: passes, ru: проходы}}, note: {value: a, doc: any}}
 step: {"#lib.double": }
 main:
   iterator: {"#range": "@params.epochs", output: epoch}
@@ -73,7 +73,8 @@ def test_the_form_and_the_stages_of_a_text(api: TestClient, project: str) -> Non
     found = check(api, project, GOOD)
     epochs, note = found["parameters"]
     assert (epochs["group"], epochs["name"], epochs["default"], epochs["maximum"]) == ("params", "epochs", 2, 9)
-    assert (note["type"], note["default"]) == ("str", "a")
+    assert (note["type"], note["default"], note["description"]) == ("str", "a", "any")
+    assert epochs["description"] == {"en": "passes", "ru": "проходы"}
     assert (found["stages"], found["main_stage"]) == (["main"], "main")
 
 
@@ -163,7 +164,7 @@ def test_versions_keep_the_text_and_go_with_the_project(
     address = f"/api/projects/{project}/pipelines/versions"
     first = api.post(address, json={"path": "train.yaml", "note": "as imported"}).json()
     assert api.post(address, json={"path": "train.yaml"}).json() == first
-    api.put(f"/api/projects/{project}/code/train.yaml", content=GOOD.replace("note: a", "note: b").encode())
+    api.put(f"/api/projects/{project}/code/train.yaml", content=GOOD.replace("value: a", "value: b").encode())
     api.post(address, json={"path": "train.yaml"})
     listed = api.get(address, params={"path": "train.yaml"}).json()
     assert [version["number"] for version in listed] == [2, 1]

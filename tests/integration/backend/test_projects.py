@@ -56,6 +56,18 @@ def test_zip_fills_code_parameters_and_launch_files(api: TestClient, project: st
     assert [f.model_dump() for f in manifest] == filled["code"]["files"]
 
 
+def test_descriptions_in_two_languages_are_kept_and_a_plain_one_too(api: TestClient, project: str) -> None:
+    written = PARAMS.replace(b"passes", "{en: passes, ru: проходы}".encode())
+    put_code(api, project, zip_of({**CODE, "params.yaml": written}))
+    kept = api.get(f"/api/projects/{project}").json()["parameters"]
+    assert kept["train"][0]["description"] == {"en": "passes", "ru": "проходы"}
+    changed = {**kept, "test": [{**kept["test"][0], "description": {"ru": "порог"}}]}
+    assert api.patch(f"/api/projects/{project}", json={"parameters": changed}).json()["parameters"] == changed
+    for wrong, status in (({}, 422), ({"de": "Schwelle"}, 422), ({"en": 5}, 422), ("порог", 200)):
+        changed["test"] = [{**kept["test"][0], "description": wrong}]
+        assert api.patch(f"/api/projects/{project}", json={"parameters": changed}).status_code == status, wrong
+
+
 def test_second_upload_replaces_code_but_keeps_what_still_holds(api: TestClient, project: str) -> None:
     first = put_code(api, project, zip_of({**CODE, "other.py": b"", "params.yaml": PARAMS})).json()
     api.patch(f"/api/projects/{project}", json={"train_file": "other.py"})

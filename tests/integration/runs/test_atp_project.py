@@ -25,13 +25,13 @@ def test_pipeline_runs_as_an_ordinary_run(live: LiveWorkstation, tmp_path: Path)
     project_id = live.ok("POST", "/projects", json={"name": "Classifier"})["id"]
     live.ok("PUT", f"/projects/{project_id}/code", content=zip_of(files_below(PROJECT)))
     live.ok("PATCH", f"/projects/{project_id}", json={"train_file": "train.py", "test_file": "test.py"})
-    run = live.until_final(live.start_run(project_id, dataset_id=dataset_id, seed=5, params=SMALL), 300)
+    run = live.until_final(live.start_run(project_id, dataset_id=dataset_id, seed=5, params=SMALL, language="ru"), 300)
     assert run.state == "finished", (run.reason, run.stderr_tail)
     assert run.progress == 100
     names = {series.name for series in live.points(run).series}
     assert {"train_loss", "Accuracy", "F1Score"} <= names
     texts = [message.text for message in live.messages(run)]
-    assert any(text.startswith("epoch 2: Accuracy") for text in texts), texts
+    assert any(text.startswith("эпоха 2: Accuracy") for text in texts), texts
     metrics = {metric["name"]: metric for metric in live.ok("GET", f"/runs/{run.id}/metrics")}
     assert metrics["Metrics by records"]["data"]["columns"][:2] == ["truth", "answer"]
     assert any(a["path"] == "classifier.pth" for a in live.ok("GET", f"/runs/{run.id}/artifacts"))

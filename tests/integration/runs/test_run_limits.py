@@ -39,6 +39,11 @@ message(str(json.loads((RUN / "run.json").read_text())["limits"]))
     assert [m.text for m in live.messages(run)] == ["33", "{'threads': 3}"]
 
 
+def test_a_language_that_nobody_speaks_is_refused(live: LiveWorkstation) -> None:
+    body = {"project_id": live.project("pass"), "kind": "train", "language": "de"}
+    assert live.client.post("/runs", json=body).status_code == 422
+
+
 @pytest.mark.parametrize("limits", [{"time_s": 0}, {"memory_mb": 1}, {"threads": 0}, {"unheard": 1}])
 def test_limits_that_make_no_sense_are_refused(live: LiveWorkstation, limits: dict[str, int]) -> None:
     body = {"project_id": live.project("pass"), "kind": "train", "limits": limits}
@@ -46,15 +51,16 @@ def test_limits_that_make_no_sense_are_refused(live: LiveWorkstation, limits: di
 
 
 def test_a_failed_run_is_repeated_as_often_as_asked(live: LiveWorkstation) -> None:
-    first = live.start_run(live.project("raise SystemExit(3)"), retries=2, seed=4, limits={"threads": 1})
+    script, kept = "raise SystemExit(3)", {"seed": 4, "language": "ru", "limits": {"threads": 1}}
+    first = live.start_run(live.project(script), retries=2, **kept)
     chain = [live.until_final(first)]
     while chain[-1].retries:
         again = live.until(lambda: live.run(chain[-1]).retried_as)
         chain.append(live.until_final(Run.model_validate(live.ok("GET", f"/runs/{again}"))))
     assert [run.retries for run in chain] == [2, 1, 0]
     assert [run.retry_of for run in chain] == [None, chain[0].id, chain[1].id]
-    assert {(run.seed, run.limits.threads, run.code_sha256, run.state) for run in chain} == {
-        (4, 1, first.code_sha256, "failed")
+    assert {(run.seed, run.language, run.limits.threads, run.code_sha256, run.state) for run in chain} == {
+        (4, "ru", 1, first.code_sha256, "failed")
     }
     told = [[(m.reason.code, m.reason.params["number"]) for m in live.messages(run) if m.reason] for run in chain]
     first_number, second, third = (run.number for run in chain)
@@ -68,14 +74,15 @@ def test_a_failed_run_is_repeated_as_often_as_asked(live: LiveWorkstation) -> No
 
 
 def test_retry_on_request_takes_the_code_of_then(live: LiveWorkstation) -> None:
-    project_id = live.project("message('old code')")
-    run = live.start_run(project_id)
+    project_id = live.project("""message('old code, ' + json.loads((RUN / "run.json").read_text())["language"])""")
+    run = live.start_run(project_id, language="ru")
     live.until_final(run)
     live.ok("PUT", f"/projects/{project_id}/code/train.py", content=live.script("message('new code')").encode())
     again = Run.model_validate(live.ok("POST", f"/runs/{run.id}/retry"))
+    assert again.language == run.language == "ru"
     assert again.retry_of == run.id and again.number > run.number
     assert live.until_final(again).state == "finished"
-    assert [m.text for m in live.messages(again) if m.reason is None] == ["old code"]
+    assert [m.text for m in live.messages(again) if m.reason is None] == ["old code, ru"]
     assert [m.reason.code for m in live.messages(again) if m.reason] == ["repeats_run"]
     assert [m.reason.params["number"] for m in live.messages(run) if m.reason] == [again.number]
 

@@ -27,6 +27,7 @@ PUBLIC = [
     "TestMetrics",
     "get_weights_path",
     "get_device",
+    "get_language",
     "get_classes",
     "get_artifacts_dir",
     "get_seed",

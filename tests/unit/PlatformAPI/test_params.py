@@ -83,6 +83,10 @@ def test_alone_without_a_file_there_are_none(script):
         ({"g": {"n": {"default": "c", "choices": ["a", "b"]}}}, "not one of a, b"),
         ({"g": {"n": {"type": "choice", "default": "c"}}}, "`choices` is missing"),
         ({"g": {"n": [1, 2]}}, r"train\.g\.n is \[1, 2\]"),
+        ({"g": {"n": {"default": 1, "description": ["a"]}}}, r"train\.g\.n\.description is \['a'\]; write a text"),
+        ({"g": {"n": {"default": 1, "description": {}}}}, r"train\.g\.n\.description is {}; write a text"),
+        ({"g": {"n": {"default": 1, "description": {"de": "a"}}}}, "unknown language 'de'; known are en, ru"),
+        ({"g": {"n": {"default": 1, "description": {"ru": 1}}}}, r"train\.g\.n\.description\.ru is 1"),
         ({"n": 3}, "must hold keys and values"),
         ({"n": {"type": "int", "default": 3}}, "outside of a group"),
     ],
@@ -91,6 +95,12 @@ def test_a_wrong_entry_names_its_path(tmp_path, train, problem):
     (tmp_path / "params.json").write_text(json.dumps({"train": train}))
     with pytest.raises(PlatformAPI.RunFolderError, match=problem):
         read_defaults(tmp_path, "train")
+
+
+def test_descriptions_in_two_languages_change_no_default(tmp_path):
+    entries = {"a": {"default": 1, "description": {"en": "rate", "ru": "шаг"}}, "b": {"default": 2, "description": 3}}
+    (tmp_path / "params.json").write_text(json.dumps({"train": {"g": entries}}))
+    assert read_defaults(tmp_path, "train") == {"g": {"a": 1, "b": 2}}
 
 
 @pytest.mark.parametrize(("name", "text"), [("params.json", "{"), ("params.yaml", "a: ["), ("params.yaml", "x: {}")])

@@ -1,10 +1,11 @@
-"""PlatformAPI.get_device, get_seed, get_classes, get_weights_path and a wrong run folder"""
+"""PlatformAPI.get_device, get_language, get_seed, get_classes, get_weights_path and a wrong run folder"""
 
 import os
 
 import pytest
 
 import PlatformAPI
+from PlatformAPI import run_context
 
 
 def test_inputs_come_from_run_json(write_run):
@@ -23,6 +24,22 @@ def test_an_empty_run_folder_has_defaults(run_dir):
     assert PlatformAPI.get_classes() == []
     assert PlatformAPI.get_weights_path() is None
     assert PlatformAPI.get_available_datasets() == []
+
+
+@pytest.mark.parametrize(("locale", "of_machine"), [("ru_RU.UTF-8", "ru"), ("C.UTF-8", "en"), ("", "en")])
+def test_the_language_is_the_run_s_and_else_the_machine_s(write_run, script, monkeypatch, locale, of_machine):
+    for name in ("LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LC_ALL", locale)
+    for chosen in ("en", "ru"):
+        write_run(language=chosen)
+        monkeypatch.setattr(run_context, "_current", None)
+        assert PlatformAPI.get_language() == chosen
+    for unknown in ({}, {"language": None}, {"language": "de"}, {"language": ["ru"]}):
+        write_run(**unknown)
+        monkeypatch.setattr(run_context, "_current", None)
+        assert PlatformAPI.get_language() == of_machine
+    assert script("import PlatformAPI as p\nprint(p.get_language())").stdout == of_machine + "\n"
 
 
 def test_weights_that_are_named_but_missing_raise(write_run):

@@ -1,6 +1,7 @@
 """The command line: exit codes and what is printed."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,25 @@ def test_a_number_given_to_a_text_is_a_text(tmp_path: Path, capsys: pytest.Captu
     assert main(["run", "choice.yaml", "--set", "stride=8"]) == 0
     assert capsys.readouterr().out.split() == ["8"]
     assert main(["run", "choice.yaml", "--set", "stride=5"]) == 2
+
+
+def test_a_run_of_the_workstation_speaks_the_language_of_its_page(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text('{"format": 1, "language": "ru"}')
+    (tmp_path / "bad.yaml").write_text(GOOD.replace("$i + 1", "$j + 1"))
+    locale = {"LC_ALL": "en_GB.UTF-8", "OMP_NUM_THREADS": "1"}
+
+    def told(command: str, **variables: str) -> str:
+        started = [sys.executable, "-m", "atp.cli", command, "bad.yaml"]
+        environment = {**os.environ, **locale, **variables}
+        return subprocess.run(
+            started, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100
+        ).stderr
+
+    assert "не создаётся" in told("run", ARM_RUN_DIR=str(tmp_path / "run"))
+    assert "не создаётся" not in told("run")
+    assert "не создаётся" in told("run", LC_ALL="ru_RU.UTF-8")
+    assert "не создаётся" not in told("validate", ARM_RUN_DIR=str(tmp_path / "run"))
 
 
 def test_failed_run_exits_with_1_and_names_the_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

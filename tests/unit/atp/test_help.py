@@ -69,6 +69,33 @@ def test_why_there_is_no_page_is_said_in_the_language(examples: Path) -> None:
     assert "стадии:" in pipeline.help("") and "(пайплайн)" in pipeline.help("")
 
 
+@pytest.mark.parametrize(
+    ("language", "shown"), [("en", "passes|only English|шаг|plain"), ("ru", "проходы|only English|шаг|plain")]
+)
+def test_parameters_are_described_in_the_language_and_else_in_the_other(
+    language: str, shown: str, tmp_path: Path
+) -> None:
+    text = (
+        "atp: 1\nparams:\n  a: {value: 1, doc: {en: passes, ru: проходы}}\n  b: {value: 1, doc: {en: only English}}\n"
+        "  c: {value: 1, doc: {ru: шаг, en: ''}}\n  d: {value: 1, doc: plain}\n"
+    )
+    pipeline = atp.load(tmp_path / "x.yaml", text=text, language=language)
+    rows = [row for row in pipeline.help("").splitlines() if re.match(r"  [abcd] ", row)]
+    assert "|".join(re.split(r"\s{2,}", row.strip())[-1] for row in rows) == shown
+    assert pipeline.param_form()["params"]["a"]["description"] == {"en": "passes", "ru": "проходы"}
+    assert pipeline.param_form()["params"]["d"]["description"] == "plain"
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "no language 'de'"), ("ru", "нет языка 'de'")])
+def test_a_wrong_description_is_told_in_the_language_with_what_to_write(
+    language: str, said: str, tmp_path: Path
+) -> None:
+    text = "atp: 1\nparams: {a: {value: 1, doc: {de: Rate}}, b: {value: 1, doc: []}}\n"
+    told = atp.load(tmp_path / "x.yaml", text=text, language=language).validate("syntax").to_text()
+    assert "x.yaml:2:30: E501: " in told and said in told and "en, ru" in told
+    assert "x.yaml:2:61: E505: " in told and 'doc: {en: "a text", ru: "текст"}' in told
+
+
 def test_the_command_takes_the_language(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--lang", "ru", "help", "#core.Best"]) == 3
     assert "Лучшая оценка" in capsys.readouterr().out

@@ -1,6 +1,9 @@
 import json
 
+import pytest
+
 from backend.contracts.base import ErrorReply, Problem
+from backend.contracts.parameters import Parameter, ParameterSchema
 from backend.contracts.projects import Code, FileText
 from tests.unit.app import contract_objects
 from tests.unit.app.data_objects import HOSTILE
@@ -90,6 +93,21 @@ def test_an_edited_parameter_is_saved_with_its_type(world, open_page):
     assert not page.exception
     first = json.loads(world.bodies("PATCH", "/projects/p1")[0])["parameters"]["train"][0]
     assert (first["name"], first["default"], first["maximum"]) == ("epochs", 12, 50)
+
+
+@pytest.mark.parametrize(("language", "typed"), [("en", "epochs"), ("ru", "эпохи")])
+def test_the_description_of_the_page_s_language_is_edited_and_the_other_stays(world, open_page, language, typed):
+    texts = {"en": "passes", "ru": "проходы"}
+    declared = (Parameter(name="epochs", type="int", default=1, description=texts),)
+    add_project(world, parameters=ParameterSchema(train=declared))
+    world.created["/projects/p1"] = world.projects["p1"]
+    page = open_page("projects", language=language, project="p1")
+    assert page.button(key="save_parameters").disabled
+    edit(page, "train", edited_rows={0: {"description": typed}})
+    page.button(key="save_parameters").click().run()
+    assert not page.exception
+    (sent,) = json.loads(world.bodies("PATCH", "/projects/p1")[0])["parameters"]["train"]
+    assert sent["description"] == {**texts, language: typed}
 
 
 def test_a_refused_parameter_is_located_by_table_and_row(world, open_page):

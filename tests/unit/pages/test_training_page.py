@@ -1,10 +1,12 @@
 import json
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from app.components import error_box
 from backend.contracts.base import ErrorReply, Problem, Reason
 from backend.contracts.datasets import SplitCounts
-from backend.contracts.parameters import Parameter
+from backend.contracts.parameters import Parameter, ParameterSchema
 from backend.contracts.pipelines import PipelineReport
 from backend.contracts.projects import Code, CodeFile
 from backend.contracts.runs import Message, RunCreate, RunLimits
@@ -89,6 +91,27 @@ def test_untouched_options_send_what_happens_without_them(world, open_page):
         assert getattr(sent, name) == getattr(untouched, name), name
 
 
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_the_language_of_the_page_is_sent(world, open_page, language):
+    add_project(world)
+    world.created["/runs"] = world.runs["r9"] = contract_objects.run(id="r9")
+    open_page("training", language=language, project="p1").button(key=START).click().run()
+    assert RunCreate.model_validate_json(world.bodies("POST", "/runs")[0]).language == language
+
+
+@pytest.mark.parametrize(("language", "shown"), [("en", ["passes", "шаг", "any"]), ("ru", ["проходы", "шаг", "any"])])
+def test_descriptions_are_in_the_language_of_the_page(world, open_page, language, shown):
+    add_project(world)
+    texts = ({"en": "passes", "ru": "проходы"}, {"ru": "шаг"}, "any")
+    declared = tuple(
+        Parameter(name=name, type="int", default=1, description=text) for name, text in zip("abc", texts, strict=True)
+    )
+    world.projects["p1"] = contract_objects.project(parameters=ParameterSchema(train=declared))
+    page = open_page("training", language=language, project="p1")
+    fields = [page.number_input(key=f"launch_train_p1_basic params_{name}") for name in "abc"]
+    assert [field.help for field in fields] == shown
+
+
 def test_processes_limits_and_restarts_are_sent(world, open_page):
     add_project(world)
     world.created["/runs"] = world.runs["r9"] = contract_objects.run(id="r9")
@@ -105,7 +128,7 @@ def test_processes_limits_and_restarts_are_sent(world, open_page):
 def test_limits_and_processes_stand_in_the_details(world, open_page):
     add_project(world)
     limits = RunLimits(time_s=5400, memory_mb=1536, threads=3)
-    world.runs["r1"] = contract_objects.run(processes=4, retries=2, limits=limits)
+    world.runs["r1"] = contract_objects.run(processes=4, retries=2, limits=limits, language="ru")
     page = open_page("training", run="r1")
     page.session_state["run_tabs_train"] = "Details"
     page.run()
@@ -114,7 +137,7 @@ def test_limits_and_processes_stand_in_the_details(world, open_page):
     facts = {row["Name"]: row["Value"] for table in tables for row in table.to_dict("records")}
     assert facts["Time limit"] == "1 h 30 min"
     assert (facts["Memory limit"], facts["CPU threads"], facts["Restarts left"]) == ("1536 MB", "3", "2")
-    assert facts["Processes (torchrun)"] == "4"
+    assert (facts["Processes (torchrun)"], facts["Language of messages"]) == ("4", "Russian")
 
 
 def test_retry_leads_to_the_new_run(world, open_page):

@@ -60,7 +60,9 @@ class RunFolder:
             lines.append(json.dumps(entry))
         (self.root / "inputs" / f"{role}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
-    def start(self, kind: str, weights: list[str] | None = None, **changed: Any) -> subprocess.CompletedProcess[str]:
+    def start(
+        self, kind: str, weights: list[str] | None = None, page_language: str = "en", **changed: Any
+    ) -> subprocess.CompletedProcess[str]:
         """Run train.py or test.py to its end with the declared defaults except `changed` (by parameter name)."""
         groups = self.params[kind]
         known = {name for group in groups.values() for name in group}
@@ -72,7 +74,7 @@ class RunFolder:
         spec = {"format": 1, "kind": kind, "entry_file": f"{kind}.py", "params": params, "classes": self.classes}
         roles = ("train", "val", "test") if kind == "train" else ("test",)
         spec["samples"] = [{"role": role} for role in roles]
-        spec["weights"] = weights or []
+        spec |= {"weights": weights or [], "language": page_language}
         (self.root / "run.json").write_text(json.dumps(spec), encoding="utf-8")
         shutil.rmtree(self.root / "events", ignore_errors=True)
         environment = {**os.environ, "ARM_RUN_DIR": str(self.root), "OMP_NUM_THREADS": "1"}

@@ -4,8 +4,9 @@ import importlib.util
 import json
 import math
 import random
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,8 +30,10 @@ def load(name: str) -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def dataset() -> ModuleType:
-    return load("dataset")
+def dataset() -> Iterator[ModuleType]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "texts", load("texts"))
+        yield load("dataset")
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +115,22 @@ def test_it_learns_to_tell_two_kinds_of_marks_apart(run_folder: Callable) -> Non
     after_test(after_training(run, epochs=20, batch_size=4, crop_size=16, width=4))
     summary = next(event["data"] for event in run.events("metric") if event["name"] == "Summary")
     assert dict(zip(summary["columns"], summary["rows"][0], strict=True))["mean recall"] > 0.9
+
+
+def test_messages_are_in_the_language_of_the_page(run_folder: Callable) -> None:
+    run = after_training(run_folder("classification"), page_language="ru", epochs=1, crop_size=24, width=4)
+    told = [event["text"] for event in run.events("message")]
+    assert any(one.startswith("эпоха 1 из 1: на валидации потери ") for one in told)
+    after_test(run, page_language="ru")
+    told += [event["text"] for event in run.events("message")]
+    assert any(one.startswith("доля верных ответов ") for one in told)
+    assert not [one for one in told if not re.search("[а-я]", one)]
+
+
+def test_every_text_has_both_languages_with_the_same_holes() -> None:
+    for code, one in load("texts").TEXTS.items():
+        english, russian = (set(re.findall(r"{(\w+)", one[language])) for language in ("en", "ru"))
+        assert set(one) == {"en", "ru"} and english == russian, code
 
 
 def test_without_weights_the_test_says_what_to_do(run_folder: Callable) -> None:

@@ -147,7 +147,8 @@ def test_the_command_of_the_stage_ends_with_one_and_without_a_traceback(folder: 
     assert "Обучение на этих данных невозможно, ошибок: 8" in done.stderr
 
 
-def test_the_workstation_run_checks_the_same_before_it_trains(run_folder: Callable) -> None:
+@pytest.mark.parametrize("said", [{"language": "ru"}, {"page_language": "ru"}])
+def test_the_workstation_run_checks_the_same_before_it_trains(run_folder: Callable, said: dict[str, str]) -> None:
     run = run_folder("weld_defects")
     broken = run.root / "inputs" / "objects" / "weld_0000"
     broken.write_bytes(broken.read_bytes()[:900])
@@ -157,7 +158,7 @@ def test_the_workstation_run_checks_the_same_before_it_trains(run_folder: Callab
     outside["markup"]["annotation"] = [{"description": "ObjectDetection", "class": "pore", "shape": box}]
     lines[1] = json.dumps(outside)
     (run.root / "inputs" / "train.jsonl").write_text("\n".join(lines) + "\n")
-    done = run.start("train", language="ru")
+    done = run.start("train", **said)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     [message] = [event["text"] for event in run.events("message") if event["level"] == "error"]
     assert "weld_0000.jpg: изображение не читается" in message

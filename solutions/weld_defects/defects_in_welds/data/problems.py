@@ -82,12 +82,14 @@ def warn_of(problems: Iterable[Problem], language: str, warn: Callable[[str], No
         warn("\n".join(sentences(group, language)))
 
 
-def chosen_language(given: str) -> str:
-    """`given` if it is en or ru; for `auto` the language of the terminal (LC_ALL, LC_MESSAGES, LANG)."""
+def chosen_language(given: str, of_run: str = "") -> str:
+    """`given` if it is en or ru; for `auto` the one `of_run`, else the terminal's (LC_ALL, LC_MESSAGES, LANG)."""
     if given in LANGUAGES:
         return given
     if given != "auto":
         raise ValueError(f"data.language is {given!r}; known are auto, {', '.join(LANGUAGES)}")
+    if of_run:
+        return of_run
     told = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
     return "ru" if told.startswith("ru") else "en"
 

@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend.contracts.base import Language
+from backend.contracts.parameters import Parameter
 from backend.domain.errors import InvalidInputError
 from backend.domain.parameter_file import parse_parameter_file
+from backend.sentences import sentence
 
 
 def train(content: str, file: str = "params.yaml"):
@@ -47,6 +50,30 @@ def test_full_declarations() -> None:
     assert (name.type, name.choices, name.default) == ("choice", ("1", "two"), "1")
 
 
+def test_descriptions_in_two_languages() -> None:
+    both, one, quoted, empty = train(
+        "train:\n  g:\n    a: {default: 1, description: {en: rate, ru: 'шаг'}}\n"
+        "    b: {default: 1, description: {ru: шаг}}\n    c: {default: 1, description: {en: '1'}}\n"
+        "    d: {default: 1, description: }\n"
+    )
+    assert (both.description_in("en"), both.description_in("ru")) == ("rate", "шаг")
+    assert one.description_in("en") == one.description_in("ru") == "шаг"
+    assert quoted.description == {"en": "1"} and empty.description == ""
+    assert (
+        Parameter(name="a", type="int", default=1, description={"en": "rate", "ru": ""}).description_in("ru") == "rate"
+    )
+    assert Parameter(name="a", type="int", default=1, description={"en": ""}).description_in("ru") == ""
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_what_is_wrong_with_a_description_is_told_with_what_to_write(language: Language) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        parse_parameter_file(b"train:\n  g:\n    a: {default: 1, description: {de: Rate}}", "params.yaml")
+    (problem,) = caught.value.problems
+    for part, known in (("message", "'de'" if language == "en" else "«de»"), ("hint", "{en: a text, ru: текст}")):
+        assert known in sentence(f"error.{problem.code}.{part}", problem.params, language)
+
+
 def test_json_with_tabs_and_lines() -> None:
     content = json.dumps({"train": {"g": {"epochs": {"default": 3, "max": 9}}}}, indent="\t")
     assert train(content, "params.json")[0].maximum == 9
@@ -76,6 +103,19 @@ def test_nothing_declared(content: str) -> None:
         ("train:\n  g:\n    a: {default: 5, max: 4}", [("parameter_out_of_range", 3)]),
         ("train:\n  g:\n    a: {default: x, choices: x}", [("parameter_choices_not_list", 3)]),
         ("train:\n  g:\n    a: {default: x, choices: [y]}", [("parameter_not_a_choice", 3)]),
+        *(
+            (f"train:\n  g:\n    a:\n      default: 1\n      description: {text}", [(code, 5)])
+            for text, code in (
+                ("[a]", "parameter_description_bad"),
+                ("{}", "parameter_description_empty"),
+                ("{de: a}", "parameter_language_unknown"),
+                ("{en: a, [b]: c}", "parameter_language_unknown"),
+                ("{en: a, ru: 5}", "parameter_description_not_text"),
+                ("{en: yes}", "parameter_description_not_text"),
+                ("{en: }", "parameter_description_not_text"),
+                ("{en: {ru: a}}", "parameter_description_not_text"),
+            )
+        ),
         ("train:\n  g:\n    a: .nan", [("parameter_not_number", 3)]),
         ("train:\n  g:\n    a: 1\n    b: []\n    a: 2", [("parameter_value_not_scalar", 4), ("parameter_twice", 5)]),
         ("train:\n  g:\n    [1, 2]: 1", [("parameter_key_bad", 3)]),

@@ -55,6 +55,11 @@ def test_run_json_has_what_the_document_lists(tmp_path: Path) -> None:
     assert folder.root.stat().st_mode & 0o777 == 0o700
 
 
+def test_run_json_says_the_language_of_a_run_that_has_one() -> None:
+    assert run_json(spec(language="ru"), {"train": 1})["language"] == "ru"
+    assert "language" not in run_json(spec(), {"train": 1})
+
+
 def test_whichever_card_it_is_the_script_counts_it_from_zero() -> None:
     assert run_json(spec(device="cuda:3"), {"train": 1})["device"] == "cuda:0"
 
