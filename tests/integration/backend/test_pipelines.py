@@ -103,7 +103,9 @@ def test_a_check_sees_the_code_of_now_and_of_its_own_project(api: TestClient, pr
 def test_a_checker_that_was_killed_is_replaced(api: TestClient, project: str) -> None:
     pipelines = api.app.state.services.pipelines  # type: ignore[attr-defined]
     assert until_done(lambda: check(api, project, GOOD + "# killed\n", level="static"))["state"] == "done"
-    pipelines._process._servers[project]._process.kill()
+    checker = pipelines._process._servers[project]._process
+    checker.kill()
+    checker.wait()
     again = until_done(lambda: check(api, project, GOOD + "# again\n", level="static"))
     assert (again["state"], again["problems"]) == ("done", [])
 
