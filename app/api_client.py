@@ -37,21 +37,9 @@ from backend.contracts.pipelines import (
     PipelineVersionCreate,
 )
 from backend.contracts.projects import FileText, Project, ProjectCreate, ProjectUpdate, Solution, SolutionCreate
-from backend.contracts.runs import (
-    Artifact,
-    Device,
-    Message,
-    Metric,
-    PointsReply,
-    PriorityUpdate,
-    QueuedRun,
-    QueueMove,
-    ResultPage,
-    Run,
-    RunCreate,
-    RunsDelete,
-    Worker,
-)
+from backend.contracts.reports import Artifact, Message, Metric, PointsReply, ResultPage
+from backend.contracts.runs import PriorityUpdate, QueuedRun, QueueMove, Run, RunCreate, RunsDelete
+from backend.contracts.workers import Device, Worker
 
 DEFAULT_API_URL = "http://127.0.0.1:8600/api"
 

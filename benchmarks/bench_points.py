@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from backend.contracts.runs import Device
+from backend.contracts.workers import Device
 from backend.settings import Settings
 from benchmarks.own_workstation import ApiProcess, own_servers
 from tests.integration.uploads import zip_of

@@ -17,7 +17,8 @@ from typing import Any
 from app.api_client import Api
 from backend.contracts.parameters import Parameter
 from backend.contracts.projects import ProjectCreate
-from backend.contracts.runs import FINAL_STATES, Metric, Run, RunCreate
+from backend.contracts.reports import Metric
+from backend.contracts.runs import FINAL_STATES, Run, RunCreate
 from benchmarks.own_workstation import workstation, zip_folder
 
 ROOT = Path(__file__).parents[1]

@@ -10,7 +10,7 @@ from app.components.boxes import Box
 from app.components.class_colours import UNKNOWN
 from app.components.dataset_grid import box_data
 from app.i18n import t
-from backend.contracts.runs import Result
+from backend.contracts.reports import Result
 
 STAGE_PX = 600
 FALLBACK_PX = 4096

@@ -6,7 +6,8 @@ Every field starts at what happens without it, so whoever needs none of them rea
 import streamlit as st
 
 from app.i18n import t
-from backend.contracts.runs import PRIORITY_MAX, RunLimits, Worker
+from backend.contracts.runs import PRIORITY_MAX, RunLimits
+from backend.contracts.workers import Worker
 
 LARGEST_SEED = 2**32 - 1
 """NumPy takes no larger one."""

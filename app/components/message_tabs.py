@@ -9,7 +9,8 @@ from app.api_client import api
 from app.components import error_box
 from app.format import browser_timezone
 from app.i18n import render, t
-from backend.contracts.runs import FINAL_STATES, MESSAGE_LEVELS, Message, Run
+from backend.contracts.reports import MESSAGE_LEVELS, Message
+from backend.contracts.runs import FINAL_STATES, Run
 
 REFRESH_EVERY_S = 1
 MESSAGES_SHOWN = 500

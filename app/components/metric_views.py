@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.format import plain
 from app.i18n import t
-from backend.contracts.runs import Metric
+from backend.contracts.reports import Metric
 
 CELL_TEXT_UP_TO = 24
 """Labels a side up to which numbers fit into the cells of a matrix."""

@@ -9,7 +9,8 @@ from app.format import moment
 from app.i18n import language, t
 from app.query import query_id, query_number, remember
 from backend.contracts.datasets import DatasetItem
-from backend.contracts.runs import Result, Run
+from backend.contracts.reports import Result
+from backend.contracts.runs import Run
 
 PAGE = 200
 DEFAULT_PERCENT = 25

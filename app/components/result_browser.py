@@ -7,7 +7,8 @@ from app.components import result_view, step_buttons
 from app.components.class_colours import colours
 from app.i18n import t
 from app.query import query_choice, query_number, remember
-from backend.contracts.runs import ResultPage, Run
+from backend.contracts.reports import ResultPage
+from backend.contracts.runs import Run
 
 PAGE = 200
 NAMES_SHOWN = 2000

@@ -9,7 +9,7 @@ from app.components import box_image, facts, table_height
 from app.components.box_matching import IOU_THRESHOLD, Matching, match
 from app.components.boxes import Box, boxes_from_markup
 from app.i18n import t
-from backend.contracts.runs import Result
+from backend.contracts.reports import Result
 
 DEFAULT_PERCENT = 25
 

@@ -3,7 +3,8 @@
 import streamlit as st
 
 from app.i18n import t
-from backend.contracts.runs import Run, RunState, WorkerRun
+from backend.contracts.runs import Run, RunState
+from backend.contracts.workers import WorkerRun
 
 _LOOK: dict[RunState, tuple[str, str]] = {
     "created": ("gray", ":material/schedule:"),

@@ -8,7 +8,8 @@ from app.api_client import api
 from app.components import error_box
 from app.format import duration, moment, size
 from app.i18n import t
-from backend.contracts.runs import Artifact, Run
+from backend.contracts.reports import Artifact
+from backend.contracts.runs import Run
 
 
 def show(run: Run) -> None:

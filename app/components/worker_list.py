@@ -10,7 +10,7 @@ from app.api_client import api
 from app.components import error_box, run_badge
 from app.format import decimal, duration, plain, size
 from app.i18n import count, t
-from backend.contracts.runs import Device, DiskUse, Worker, WorkerRun
+from backend.contracts.workers import Device, DiskUse, Worker, WorkerRun
 
 
 def show(workers: list[Worker]) -> None:

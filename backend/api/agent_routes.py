@@ -10,15 +10,8 @@ from backend.api.dependencies import AgentsOf, ObjectsOf, SettingsOf
 from backend.api.thread_limits import in_agent_thread
 from backend.api.uploads import received_body
 from backend.contracts.datasets import Split
-from backend.contracts.runs import (
-    AgentReply,
-    Artifact,
-    Heartbeat,
-    RunFinished,
-    RunSpec,
-    RunStarted,
-    SampleManifest,
-)
+from backend.contracts.reports import Artifact
+from backend.contracts.workers import AgentReply, Heartbeat, RunFinished, RunSpec, RunStarted, SampleManifest
 from backend.domain.errors import InvalidInputError, NotAllowedError, TooLargeError
 from backend.domain.event_lines import check_depth
 

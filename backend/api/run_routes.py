@@ -6,20 +6,9 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from backend.api.dependencies import DeletionOf, RecordsOf, RetriesOf, RunsOf, SeriesOf, WorkersOf
-from backend.contracts.runs import (
-    Artifact,
-    Device,
-    Message,
-    MessageLevel,
-    Metric,
-    PointsReply,
-    ResultPage,
-    Run,
-    RunCreate,
-    RunKind,
-    RunsDelete,
-    SeriesSummary,
-)
+from backend.contracts.reports import Artifact, Message, MessageLevel, Metric, PointsReply, ResultPage, SeriesSummary
+from backend.contracts.runs import Run, RunCreate, RunKind, RunsDelete
+from backend.contracts.workers import Device
 
 router = APIRouter(tags=["runs"])
 StepOf = Annotated[int | None, Query(ge=-(2**63), lt=2**63)]

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 
 from backend.api.access import bearer_token
 from backend.api.dependencies import TicketsOf
-from backend.contracts.runs import TicketUse
+from backend.contracts.workers import TicketUse
 
 router = APIRouter(prefix="/agent/runs/{run_id}", tags=["agents"])
 

@@ -6,13 +6,13 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from backend.api.dependencies import TicketsOf, WorkersOf
-from backend.contracts.runs import (
+from backend.contracts.runs import Run
+from backend.contracts.workers import (
     AdoptRequest,
     AgentReply,
     Claim,
     ClaimRequest,
     FolderVerdicts,
-    Run,
     Ticket,
     TicketRequest,
     Worker,

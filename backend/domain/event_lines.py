@@ -11,7 +11,7 @@ import msgspec
 from pydantic import ValidationError
 
 from backend.contracts.markup import Markup
-from backend.contracts.runs import MessageLevel, Metric
+from backend.contracts.reports import MessageLevel, Metric
 
 MAX_LINE_BYTES = 12 << 20
 """A line becomes at most one MongoDB document, and those end at 16 MiB."""

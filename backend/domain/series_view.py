@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from backend.contracts.runs import Series, SeriesStats
+from backend.contracts.reports import Series, SeriesStats
 from backend.domain.downsampling import positions_to_show
 from backend.domain.series_fold import Rows, SeriesFold, merged_moments
 

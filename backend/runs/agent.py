@@ -15,7 +15,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from backend.contracts.base import Contract, Reason
-from backend.contracts.runs import AgentNote, RunFinished, RunLimits, RunStarted
+from backend.contracts.runs import RunLimits
+from backend.contracts.workers import AgentNote, RunFinished, RunStarted
 from backend.domain.errors import InvalidInputError
 from backend.runs.api_connection import AgentApi, ApiAwayError, ApiConnection, ApiRefusedError
 from backend.runs.bounded_log import close_hole

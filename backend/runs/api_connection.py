@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel, TypeAdapter
 
-from backend.contracts.runs import (
+from backend.contracts.reports import Artifact
+from backend.contracts.runs import Run
+from backend.contracts.workers import (
     AdoptRequest,
     AgentReply,
-    Artifact,
     Claim,
     ClaimRequest,
     Heartbeat,
-    Run,
     RunFinished,
     RunSpec,
     RunStarted,

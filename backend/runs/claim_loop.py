@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol
 
-from backend.contracts.runs import Claim, ClaimRequest, Device
+from backend.contracts.workers import Claim, ClaimRequest, Device
 from backend.runs.api_connection import ApiAwayError, ApiConnection
 
 IDLE_WAIT_S = 10.0

@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 
-from backend.contracts.runs import Device
+from backend.contracts.workers import Device
 
 _GPU_LINE = re.compile(r"GPU (\d+): (.+?)(?: \(UUID: .*\))?")
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 
-from backend.contracts.runs import DiskUse, FolderVerdicts, WorkerFolders
+from backend.contracts.workers import DiskUse, FolderVerdicts, WorkerFolders
 from backend.runs import disk_cleaning
 from backend.runs.api_connection import ApiAwayError, ApiConnection, ApiRefusedError
 

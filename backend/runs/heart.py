@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from backend.contracts.runs import AgentNote, Heartbeat
+from backend.contracts.workers import AgentNote, Heartbeat
 from backend.runs.api_connection import AgentApi, ApiAwayError, ApiRefusedError
 from backend.runs.pacing import pause_after
 from backend.runs.script_files import open_regular

@@ -5,7 +5,8 @@ import signal
 from typing import Literal
 
 from backend.contracts.base import Reason
-from backend.contracts.runs import RunFinished, RunState
+from backend.contracts.runs import RunState
+from backend.contracts.workers import RunFinished
 
 StopCause = Literal["stopped_by_user", "workstation_shutdown", "time_limit", "memory_limit", "cluster_job_ended"]
 FAILURE_CAUSES: frozenset[StopCause] = frozenset({"time_limit", "memory_limit", "cluster_job_ended"})

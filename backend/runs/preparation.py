@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from backend.contracts.runs import RunSpec
+from backend.contracts.workers import RunSpec
 from backend.runs.api_connection import AgentApi
 from backend.runs.object_cache import ObjectCache
 from backend.runs.run_folder import RunFolder

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from backend.contracts.datasets import SampleEntry
-from backend.contracts.runs import RunSpec, Sample
+from backend.contracts.runs import Sample
+from backend.contracts.workers import RunSpec
 from backend.domain.archive_rules import safe_path
 
 FORMAT = 1

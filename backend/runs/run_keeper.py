@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from backend.contracts.base import Reason
-from backend.contracts.runs import AdoptRequest, Claim, RunFinished
+from backend.contracts.workers import AdoptRequest, Claim, RunFinished
 from backend.runs.agent import AgentJob
 from backend.runs.api_connection import AgentApi, ApiAwayError, ApiConnection, ApiRefusedError
 from backend.runs.process_tree import collect_orphans, end_marked

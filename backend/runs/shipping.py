@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.contracts.base import Reason
-from backend.contracts.runs import RunStarted
+from backend.contracts.workers import RunStarted
 from backend.domain.errors import InvalidInputError
 from backend.runs.api_connection import AgentApi, ApiAwayError, ApiRefusedError
 from backend.runs.event_tail import BATCH_BYTES, Batch, EventTail

@@ -7,7 +7,7 @@ import logging
 import platform
 import sys
 
-from backend.contracts.runs import Claim
+from backend.contracts.workers import Claim
 from backend.runs.agent import AgentJob
 from backend.runs.api_connection import ApiConnection, ApiRefusedError
 from backend.runs.claim_loop import ClaimLoop, Offer

@@ -7,17 +7,9 @@ from typing import Any
 
 from backend.contracts.base import Reason
 from backend.contracts.datasets import Split
-from backend.contracts.runs import (
-    FINAL_STATES,
-    AgentReply,
-    Artifact,
-    Heartbeat,
-    MessageLevel,
-    RunFinished,
-    RunSpec,
-    RunStarted,
-    SampleManifest,
-)
+from backend.contracts.reports import Artifact, MessageLevel
+from backend.contracts.runs import FINAL_STATES
+from backend.contracts.workers import AgentReply, Heartbeat, RunFinished, RunSpec, RunStarted, SampleManifest
 from backend.domain import run_lifecycle
 from backend.domain.archive_rules import safe_path
 from backend.domain.errors import InvalidInputError, NotAllowedError

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from backend.contracts.base import Reason
-from backend.contracts.runs import Message, MessageLevel
+from backend.contracts.reports import Message, MessageLevel
 from backend.sentences import sentence
 from backend.stores.mongo.run_cursor_store import RunCursorStore
 from backend.stores.mongo.run_message_store import RunMessageStore

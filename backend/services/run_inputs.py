@@ -7,7 +7,9 @@ from backend.contracts.datasets import SPLITS, DatasetVersion, Split
 from backend.contracts.parameters import Parameter, ParameterValues
 from backend.contracts.pipelines import PIPELINE_SUFFIXES
 from backend.contracts.projects import Project
-from backend.contracts.runs import FINAL_STATES, Artifact, Device, Run, RunCreate, Sample
+from backend.contracts.reports import Artifact
+from backend.contracts.runs import FINAL_STATES, Run, RunCreate, Sample
+from backend.contracts.workers import Device
 from backend.domain.errors import ConflictError, InvalidInputError
 from backend.domain.parameter_schema import validate_values
 from backend.services.project_service import checked_arguments

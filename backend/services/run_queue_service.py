@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from backend.contracts.base import Reason
-from backend.contracts.runs import QueuedRun, QueueMove, Run, Worker
+from backend.contracts.runs import QueuedRun, QueueMove, Run
+from backend.contracts.workers import Worker
 from backend.domain.errors import ConflictError, InvalidInputError
 from backend.domain.queue_ranks import rank_at, spread
 from backend.services.run_waiting import reason_to_wait

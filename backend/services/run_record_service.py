@@ -2,15 +2,8 @@
 
 from collections.abc import Iterator
 
-from backend.contracts.runs import (
-    FINAL_STATES,
-    MESSAGE_LEVELS,
-    Artifact,
-    Message,
-    MessageLevel,
-    Metric,
-    ResultPage,
-)
+from backend.contracts.reports import MESSAGE_LEVELS, Artifact, Message, MessageLevel, Metric, ResultPage
+from backend.contracts.runs import FINAL_STATES
 from backend.stores.mongo.artifact_store import ArtifactStore
 from backend.stores.mongo.result_store import ResultStore
 from backend.stores.mongo.run_message_store import RunMessageStore

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from backend.contracts.base import Reason
-from backend.contracts.runs import AgentReply, Ticket, TicketRequest
+from backend.contracts.workers import AgentReply, Ticket, TicketRequest
 from backend.domain.errors import ConflictError, NotAllowedError
 from backend.services.own_messages import OwnMessages
 from backend.services.worker_service import token_hash

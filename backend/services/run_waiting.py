@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from backend.contracts.base import Reason
-from backend.contracts.runs import Run, Worker
+from backend.contracts.runs import Run
+from backend.contracts.workers import Worker
 
 
 def reason_to_wait(run: Run, queue_before: Sequence[Run], workers: Sequence[Worker]) -> Reason:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from backend.contracts.runs import PointsReply, Series, SeriesSummary
+from backend.contracts.reports import PointsReply, Series, SeriesSummary
 from backend.domain.series_fold import CAPACITY, ROW, SeriesFold
 from backend.domain.series_view import SeriesView, stats_of, to_series, view_of, view_of_range
 from backend.stores.mongo.run_cursor_store import FileEnd, RunCursorStore

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from backend.contracts.runs import (
+from backend.contracts.runs import Run
+from backend.contracts.workers import (
     AdoptRequest,
     Claim,
     ClaimRequest,
     Device,
     DiskUse,
     FolderVerdicts,
-    Run,
     Worker,
     WorkerFolders,
     WorkerRun,

@@ -21,7 +21,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from app.api_client import Api
 from backend.contracts.datasets import DemoImport
 from backend.contracts.projects import ProjectCreate, SolutionCreate
-from backend.contracts.runs import FINAL_STATES, ResultPage, Run, RunCreate
+from backend.contracts.reports import ResultPage
+from backend.contracts.runs import FINAL_STATES, Run, RunCreate
 from benchmarks.own_workstation import project_of, workstation, zip_folder
 from tests.e2e.conftest import BROWSER_ARGUMENTS, ROOT
 

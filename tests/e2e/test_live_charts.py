@@ -15,7 +15,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from backend.contracts.projects import ProjectCreate
-from backend.contracts.runs import PointsReply, RunCreate
+from backend.contracts.reports import PointsReply
+from backend.contracts.runs import RunCreate
 from tests.e2e.conftest import Workstation
 from tests.integration import uploads
 from tests.unit.app import contract_objects, contract_server

@@ -8,7 +8,8 @@ import sys
 import time
 from collections import Counter
 
-from backend.contracts.runs import Claim, Device, Run
+from backend.contracts.runs import Run
+from backend.contracts.workers import Claim, Device
 from backend.runs.api_connection import ApiAwayError, ApiConnection, ApiRefusedError
 from backend.runs.claim_loop import AWAY_PAUSE_S, ClaimLoop, Offer
 from backend.runs.cluster.job_keeper import JobKeeper

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from backend.contracts.base import Reason
-from backend.contracts.runs import FINAL_STATES, AdoptRequest, Run, RunFinished, RunState, TicketRequest
+from backend.contracts.runs import FINAL_STATES, Run, RunState
+from backend.contracts.workers import AdoptRequest, RunFinished, TicketRequest
 from backend.runs.api_connection import AgentApi, ApiConnection, ApiRefusedError
 from backend.runs.cluster.code_package import code_package
 from backend.runs.cluster.node_job import JOB_VARIABLE, NodeExit, NodeJob

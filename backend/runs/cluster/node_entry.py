@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from backend.contracts.base import Reason
-from backend.contracts.runs import AdoptRequest, Claim, RunFinished
+from backend.contracts.workers import AdoptRequest, Claim, RunFinished
 from backend.runs.agent import AgentJob
 from backend.runs.api_connection import AgentApi, ApiAwayError, ApiConnection, ApiRefusedError
 from backend.runs.cluster.node_job import JOB_VARIABLE, NodeExit, NodeJob

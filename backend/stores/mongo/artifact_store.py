@@ -6,7 +6,7 @@ from typing import Any
 from pymongo import ASCENDING
 from pymongo.database import Database
 
-from backend.contracts.runs import Artifact
+from backend.contracts.reports import Artifact
 from backend.stores.mongo.driver_errors import translates_driver_errors
 
 

@@ -9,7 +9,7 @@ from pymongo.database import Database
 
 from backend.contracts.datasets import SampleEntry
 from backend.contracts.markup import Markup
-from backend.contracts.runs import Result, ResultPage
+from backend.contracts.reports import Result, ResultPage
 from backend.domain.event_lines import TimedResult
 from backend.stores.mongo.driver_errors import translates_driver_errors
 from backend.stores.mongo.latest_wins import write_latest

@@ -8,7 +8,7 @@ from pymongo import ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from backend.contracts.runs import MESSAGE_LEVELS, MessageLevel
+from backend.contracts.reports import MESSAGE_LEVELS, MessageLevel
 from backend.stores.mongo.driver_errors import translates_driver_errors
 
 

@@ -14,7 +14,8 @@ from pydantic_core import to_jsonable_python
 from pymongo import DESCENDING
 from pymongo.database import Database
 
-from backend.contracts.runs import MessageLevel, Run, RunKind
+from backend.contracts.reports import MessageLevel
+from backend.contracts.runs import Run, RunKind
 from backend.domain.errors import NotFoundError
 from backend.stores.mongo.driver_errors import translates_driver_errors
 from backend.stores.mongo.run_store import timings_of

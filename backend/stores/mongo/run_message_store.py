@@ -9,7 +9,7 @@ from pymongo import DESCENDING, ReplaceOne
 from pymongo.database import Database
 
 from backend.contracts.base import Reason
-from backend.contracts.runs import Message, MessageLevel
+from backend.contracts.reports import Message, MessageLevel
 from backend.domain.event_lines import TimedText
 from backend.stores.mongo.driver_errors import translates_driver_errors
 

@@ -7,7 +7,7 @@ from typing import Any
 from pymongo import ASCENDING, UpdateOne
 from pymongo.database import Database
 
-from backend.contracts.runs import Metric
+from backend.contracts.reports import Metric
 from backend.domain.event_lines import TimedMetric
 from backend.stores.mongo.driver_errors import translates_driver_errors
 from backend.stores.mongo.latest_wins import write_latest

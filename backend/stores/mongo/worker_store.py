@@ -8,7 +8,7 @@ from typing import Any
 from pymongo import ASCENDING
 from pymongo.database import Database
 
-from backend.contracts.runs import Device, DiskUse
+from backend.contracts.workers import Device, DiskUse
 from backend.stores.mongo.driver_errors import translates_driver_errors
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from backend.contracts.runs import Series
+from backend.contracts.reports import Series
 from backend.domain.series_fold import SeriesFold
 from backend.services.point_sealing import PointSealing
 from backend.services.series_service import SeriesService

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from backend.contracts.runs import Device
+from backend.contracts.workers import Device
 from backend.settings import Settings
 from backend.stores.object_store import ObjectStore
 from backend.stores.redis.project_keys import KeyLimits, ProjectKeys

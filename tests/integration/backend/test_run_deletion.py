@@ -10,7 +10,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from backend.contracts.base import Reason
-from backend.contracts.runs import ClaimRequest, Device, DiskUse, RunCreate, RunFinished, RunStarted, WorkerFolders
+from backend.contracts.runs import RunCreate
+from backend.contracts.workers import ClaimRequest, Device, DiskUse, RunFinished, RunStarted, WorkerFolders
 from backend.domain.errors import NotFoundError
 from backend.services.object_sweep import ObjectSweep
 from backend.stores.mongo.object_use_store import ObjectUseStore

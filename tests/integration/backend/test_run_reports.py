@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from fastapi.testclient import TestClient
 
-from backend.contracts.runs import Device
+from backend.contracts.workers import Device
 from backend.stores.mongo.run_cursor_store import RunCursorStore
 from backend.wiring import Connections, Services
 from tests.integration.uploads import zip_of

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from fastapi.testclient import TestClient
 
-from backend.contracts.runs import ClaimRequest, Device, Heartbeat, Run, RunCreate, RunStarted
+from backend.contracts.runs import Run, RunCreate
+from backend.contracts.workers import ClaimRequest, Device, Heartbeat, RunStarted
 from backend.services.own_messages import OwnMessages
 from backend.services.run_supervision import RunSupervision
 from backend.stores.mongo.run_cursor_store import RunCursorStore

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from fastapi.testclient import TestClient
 
-from backend.contracts.runs import ClaimRequest, Device, RunFinished, TicketRequest
+from backend.contracts.workers import ClaimRequest, Device, RunFinished, TicketRequest
 from backend.wiring import Connections, Services
 from tests.integration.uploads import zip_of
 

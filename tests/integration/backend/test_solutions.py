@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from fastapi.testclient import TestClient
 
-from backend.contracts.runs import Artifact, Run
+from backend.contracts.reports import Artifact
+from backend.contracts.runs import Run
 from backend.stores.mongo.artifact_store import ArtifactStore
 from backend.stores.mongo.run_store import RunInputs, RunStore
 from backend.wiring import Connections, new_id, utc_now

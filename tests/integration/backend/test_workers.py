@@ -10,7 +10,8 @@ import redis
 from fastapi.testclient import TestClient
 
 from backend.contracts.base import Reason
-from backend.contracts.runs import ClaimRequest, Device, Heartbeat, RunCreate, RunFinished, RunStarted
+from backend.contracts.runs import RunCreate
+from backend.contracts.workers import ClaimRequest, Device, Heartbeat, RunFinished, RunStarted
 from backend.domain.errors import NotFoundError
 from backend.services.worker_service import MAX_UNPROVEN, WorkerService
 from backend.stores.mongo.deleted_run_store import DeletedRunStore

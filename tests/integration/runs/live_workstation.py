@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 import httpx
 import psutil
 
-from backend.contracts.runs import FINAL_STATES, Message, PointsReply, Run
+from backend.contracts.reports import Message, PointsReply
+from backend.contracts.runs import FINAL_STATES, Run
 from backend.embedded.ports import free_port
 from backend.embedded.servers import Servers
 

@@ -7,7 +7,9 @@ from backend.contracts.base import Reason
 from backend.contracts.datasets import Dataset, DatasetVersion, SplitCounts
 from backend.contracts.parameters import Parameter, ParameterSchema
 from backend.contracts.projects import Code, CodeFile, Project
-from backend.contracts.runs import Device, QueuedRun, Run, RunTimings, Sample, Series, SeriesStats, Worker, WorkerRun
+from backend.contracts.reports import Series, SeriesStats
+from backend.contracts.runs import QueuedRun, Run, RunTimings, Sample
+from backend.contracts.workers import Device, Worker, WorkerRun
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 SPLITS = {

@@ -20,20 +20,9 @@ from backend.contracts.base import Contract, ErrorReply
 from backend.contracts.datasets import Dataset, DatasetItem, DatasetVersion, ItemPage, ItemRevision, NearDuplicates
 from backend.contracts.pipelines import PipelineFile, PipelineVersion
 from backend.contracts.projects import FileText, Project, Solution
-from backend.contracts.runs import (
-    Artifact,
-    Device,
-    Message,
-    Metric,
-    PointsReply,
-    QueuedRun,
-    Result,
-    ResultPage,
-    Run,
-    RunCreate,
-    RunsDelete,
-    Worker,
-)
+from backend.contracts.reports import Artifact, Message, Metric, PointsReply, Result, ResultPage
+from backend.contracts.runs import QueuedRun, Run, RunCreate, RunsDelete
+from backend.contracts.workers import Device, Worker
 
 TOKEN = "contract-server-token"
 

@@ -5,7 +5,7 @@ from typing import Any
 from backend.contracts.datasets import DatasetItem, ItemRevision
 from backend.contracts.markup import Annotation, Markup, Shape
 from backend.contracts.projects import Code, CodeFile, Solution, Weights
-from backend.contracts.runs import Result
+from backend.contracts.reports import Result
 from tests.unit.app import contract_objects
 from tests.unit.app.contract_objects import NOW
 

@@ -9,7 +9,7 @@ from app.api_client import Api, api
 from app.api_requests import ApiError, ApiUnavailableError
 from backend.contracts.base import ErrorReply, Problem
 from backend.contracts.datasets import DatasetVersionCreate
-from backend.contracts.runs import PointsReply
+from backend.contracts.reports import PointsReply
 from tests.unit.app import contract_objects
 
 

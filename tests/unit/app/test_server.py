@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 
 from app.host_guard import LOOPBACK_HOSTS, HostGuard
 from app.proxy import Proxy
-from backend.contracts.runs import PointsReply
+from backend.contracts.reports import PointsReply
 from tests.unit.app import contract_objects, contract_server
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)

@@ -1,7 +1,7 @@
 import json
 
 from backend.contracts.base import ErrorReply, Reason
-from backend.contracts.runs import DiskUse
+from backend.contracts.workers import DiskUse
 from tests.unit.app import contract_objects
 from tests.unit.app.ui_fixtures import shown_text
 

@@ -1,6 +1,6 @@
 import json
 
-from backend.contracts.runs import Metric
+from backend.contracts.reports import Metric
 from tests.unit.app import contract_objects
 from tests.unit.app.ui_fixtures import shown_text
 

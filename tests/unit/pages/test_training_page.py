@@ -9,7 +9,8 @@ from backend.contracts.datasets import SplitCounts
 from backend.contracts.parameters import Parameter, ParameterSchema
 from backend.contracts.pipelines import PipelineReport
 from backend.contracts.projects import Code, CodeFile
-from backend.contracts.runs import Message, RunCreate, RunLimits
+from backend.contracts.reports import Message
+from backend.contracts.runs import RunCreate, RunLimits
 from tests.unit.app import contract_objects
 from tests.unit.app.ui_fixtures import shown_text
 

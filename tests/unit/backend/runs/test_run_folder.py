@@ -8,7 +8,8 @@ import pytest
 
 from backend.contracts.datasets import SampleEntry
 from backend.contracts.markup import Annotation, Markup
-from backend.contracts.runs import Run, RunSpec, Sample
+from backend.contracts.runs import Run, Sample
+from backend.contracts.workers import RunSpec
 from backend.domain.errors import InvalidInputError
 from backend.runs.run_folder import RunFolder, run_json
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from backend.contracts.runs import Artifact
+from backend.contracts.reports import Artifact
 from backend.services.run_inputs import preferred_first
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
