@@ -190,3 +190,9 @@ def test_long_line_is_cut_around_its_errors(tmp_path: Path) -> None:
     lines = report.errors[-1].to_text(text.split("\n")[1]).split("\n")
     caret = lines[2].index("^")
     assert lines[1][caret : caret + 2] == "$x"
+
+
+@pytest.mark.parametrize("text", ["tool = 5\n", "x = " + "[" * 5000])
+def test_settings_that_cannot_be_read_are_not_ours(tmp_path: Path, text: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert atp.load(tmp_path / "x.yaml", text="atp: 1\nx: 1\n", root=tmp_path).validate().errors == []
