@@ -68,7 +68,7 @@ class Pipeline:
         if level not in LEVELS:
             raise ValueError(f"there is no level {level!r}; there are {', '.join(LEVELS)}")
         problems, checkers = self._check(level != "syntax")
-        if level == "init" and not problems.has_errors:
+        if level == "init" and not problems.has_errors and not self.help_requests():
             problems = self._check_by_creating(problems, checkers)
         return Report(tuple(problems.sorted()), self._workspace.sources, self.language)
 
@@ -82,11 +82,11 @@ class Pipeline:
 
         return check_by_creating(self._workspace, self._main, problems, checkers)
 
-    def help_requests(self) -> "list[Call]":
-        """Calls whose arguments are `?`: help is printed for them and nothing runs."""
+    def help_requests(self) -> "list[tuple[Call, Instance]]":
+        """Calls whose arguments are `?`, with the file that each stands in: help is printed and nothing runs."""
         _, checkers = self._check(True)
-        unique = {call.place: call for checker in checkers.values() for call in checker.help_calls}
-        return [unique[place] for place in sorted(unique, key=lambda place: (place.line, place.column))]
+        unique = {call.place: (call, one.instance) for one in checkers.values() for call in one.help_calls}
+        return [unique[place] for place in sorted(unique, key=lambda place: (place.file, place.line, place.column))]
 
     def graph(self, kind: str = "exec", stage: str | None = None, depth: int = 0) -> "Graph":
         """The graph of initialisation (`init`) or of a stage (`exec`). Imports nothing that the file names.
@@ -104,11 +104,15 @@ class Pipeline:
             raise ValueError(f"there is no graph {kind!r}; there are init, exec")
         return execution_graph(self._main, self._stage_name(stage), depth)
 
-    def help(self, reference: str) -> str:
-        """The help page of `#name`, of `@name` of this file, or of the file itself for an empty reference."""
+    def help(self, reference: str, instance: Instance | None = None) -> str:
+        """The help page of `#name`, of `@name` of this file, or of the file itself for an empty reference.
+
+        `instance` is the file that is meant, if it is another one than the main file.
+        """
         from atp.help.pages import help_page
 
-        return help_page(self._workspace.library, reference, self._main, self._workspace.settings, self.language)
+        where = instance or self._main
+        return help_page(self._workspace.library, reference, where, self._workspace.settings, self.language)
 
     def source(self, stage: str | None = None) -> str:
         """The Python code of a stage. Raises InvalidFileError if the file has errors."""
@@ -134,7 +138,7 @@ class Pipeline:
 
         Seeds the random generators with `seed`, or with a drawn one that `@run.seed` tells. `local_platform` sends
         what goes to PlatformAPI to the console and a file in `out`. Raises InvalidFileError, also for a component
-        that cannot be created.
+        that cannot be created, and ValueError if the file asks for help with `?`.
         """
         from atp.compile.building import Builder, CreationError, Observers
         from atp.compile.options import CompileOptions
@@ -142,6 +146,8 @@ class Pipeline:
         from atp.runtime.run_info import make_run_info, seed_everything
 
         self._require_valid("static")
+        if self.help_requests():
+            raise ValueError("the file asks for help ('?'), so it is not built")
         run = make_run_info(seed, Path(out), resumed, device)
         use_local_platform(self._workspace.library, run.out, local_platform)
         seed_everything(run.seed)

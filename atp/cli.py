@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from atp.diagnostics import InvalidFileError, Report
 from atp.messages import LANGUAGES, terminal_language
 from atp.model.files import ParamValue
-from atp.reading.scalars import scalar_value
+from atp.parsing.params import set_value
 
 if TYPE_CHECKING:
     from atp.api import Pipeline
@@ -167,8 +167,8 @@ def _run(given: argparse.Namespace) -> int:
     pipeline = _load(given, _params_from_outside(given))
     report = pipeline.validate("static")
     if not report.errors and (requests := pipeline.help_requests()):
-        for call in requests:
-            print(pipeline.help(call.reference.text))
+        for call, instance in requests:
+            print(pipeline.help(call.reference.text, instance))
         return HELP
     if report.errors:
         raise InvalidFileError(report)
@@ -245,7 +245,7 @@ def _debug_place(text: str | None, pipeline: "Pipeline") -> tuple[str | None, in
 def _params_from_outside(given: argparse.Namespace) -> dict[str, ParamValue]:
     """The workstation's form first, then `--set`. Parameters of the form that the file lacks are left out."""
     params: dict[str, ParamValue] = {}
-    known = _load(given).params if given.set or os.environ.get("ARM_RUN_DIR") else {}
+    known = _load(given).instance.model.params if given.set or os.environ.get("ARM_RUN_DIR") else {}
     if os.environ.get("ARM_RUN_DIR"):
         for group, values in (_platform("get_train_params") or {}).items():
             for name, value in values.items():
@@ -254,8 +254,7 @@ def _params_from_outside(given: argparse.Namespace) -> dict[str, ParamValue]:
         name, sign, value = str(assignment).partition("=")
         if not sign:
             raise ValueError(f"--set takes NAME=VALUE, got {assignment!r}")
-        # `--set stride=8` means the text "8" where the file's value is a text: a shell takes quotes away.
-        params[name] = value if isinstance(known.get(name), str) else scalar_value(value)
+        params[name] = set_value(known.get(name), value)  # a shell takes quotes away: the file says what is meant
     return params
 
 

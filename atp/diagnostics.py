@@ -7,6 +7,7 @@ from atp.messages import sentence, yaml_reason
 from atp.names import nearest
 
 SHOWN_NAMES_MAX = 8
+LINE_MAX = 400  # characters of a source line that are shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,9 @@ class Problem:
         """The sentence."""
         if self.key == "E100.yaml":
             return sentence(self.key, {"reason": yaml_reason(str(self.holes["reason"]), language)}, language)
+        if self.key == "E100.limit":
+            what, _, most = str(self.holes["limit"]).partition(": ")
+            return sentence(self.key, {"limit": f"{yaml_reason(what, language)}: {most}"}, language)
         return sentence(self.key, self.holes, language)
 
     def hint_text(self, language: str = "en") -> str | None:
@@ -87,7 +91,11 @@ class Problem:
 
 
 def caret_lines(source_line: str, place: Place) -> list[str]:
-    """The source line and the carets under the place."""
+    """The source line and the carets under the place; of a very long line the part around the place."""
+    if len(source_line) > LINE_MAX:
+        cut = min(max(0, place.column - LINE_MAX // 4), max(0, len(source_line) - 1))
+        source_line = source_line[cut : cut + LINE_MAX]
+        place = Place(place.file, place.line, place.column - cut, place.end_column - cut)
     width = max(1, min(place.end_column, len(source_line)) - place.column)
     indent = "".join("\t" if char == "\t" else " " for char in source_line[: place.column])
     return [f"{place.line + 1:6d} | {source_line}", f"       | {indent}{'^' * width}"]

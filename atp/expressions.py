@@ -13,6 +13,7 @@ from atp.reading.nodes import Node, Scalar
 
 FUNCTIONS = ("len", "abs", "min", "max", "int", "float", "every")
 LENGTH_MAX = 2000
+DEPTH_MAX = 100  # what walks a tree recursively, Python's compiler too, must come to its end
 _TOKEN = re.compile(
     r"""(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<ref>[$@][A-Za-z_][\w.]*(?:\(\))?)|(?P<sign>[$@#])"""
 )
@@ -58,6 +59,7 @@ def _parse_text(node: Scalar, problems: Problems) -> Expression:
         tree = _tree_of(_TOKEN.sub(placeholder, text).strip()) if is_sound else None
     except _ReportedError:
         return Expression(node.place, text, None)
+    is_sound = is_sound and tree is not None and _depth_of(tree) <= DEPTH_MAX
     fault = "?" if tree is None or not is_sound else _fault_in(tree, len(references))
     if fault is None and tree is not None:
         return Expression(node.place, text, tree, tuple(references))
@@ -80,6 +82,15 @@ def _tree_of(text: str) -> ast.expr | None:
             return ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def _depth_of(tree: ast.expr) -> int:
+    level: list[ast.AST] = [tree]
+    depth = 0
+    while level and depth <= DEPTH_MAX:
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        depth += 1
+    return depth
 
 
 def _fault_in(tree: ast.expr, reference_count: int) -> str | None:

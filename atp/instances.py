@@ -21,9 +21,9 @@ from atp.model.values import (
     references_in,
 )
 from atp.parsing.files import parse_file
-from atp.parsing.params import described_value, fault_of
+from atp.parsing.params import described_value, fault_of, float_of
 from atp.resolution.library import Library
-from atp.resolution.project_files import FileProblemError, find_file, read_text
+from atp.resolution.project_files import FILE_BYTES_MAX, FileProblemError, find_file, read_text
 from atp.settings import Settings
 
 DEPTH_MAX = 12
@@ -95,7 +95,7 @@ class Workspace:
         for component in instance.components.values():
             self._open_in(component.value, instance, chain)
         for stage in instance.model.stages.values():
-            for reference in references_of(stage.block):
+            for reference in references_of(stage):
                 if reference.kind == "file" and reference.place not in instance.children:
                     self._open_reference(reference, None, instance, chain)
 
@@ -124,7 +124,12 @@ class Workspace:
             text = read_text(path)
         except FileProblemError as problem:
             self.problems.add(
-                problem.key, reference.place, None, file=reference.file, reference=reference.text, limit="file size"
+                problem.key,
+                reference.place,
+                None,
+                file=reference.file,
+                reference=reference.text,
+                limit=f"bytes: {FILE_BYTES_MAX}",
             )
             return
         if path in chain:
@@ -133,7 +138,7 @@ class Workspace:
             return
         self._count += 1
         if len(chain) > DEPTH_MAX or self._count > INSTANCES_MAX:
-            self.problems.add("E100.limit", reference.place, None, limit=f"{INSTANCES_MAX} files")
+            self.problems.add("E100.limit", reference.place, None, limit=f"files in files: {INSTANCES_MAX}")
             return
         model = self._model(path, text, self._shown_name(path))
         child = Instance(model, path, dict(model.components), {}, instance)
@@ -183,11 +188,14 @@ class Workspace:
             where, given = value_place or place, described_value(value)
             self.problems.add("E305", where, None, argument=name, expected=fault, given=given)
         else:
-            instance.params[name] = float(value) if param.type == "float" and isinstance(value, int) else value
+            instance.params[name] = float_of(value) if param.type == "float" and isinstance(value, int) else value
 
 
 def _constant_in(value: Value, outer: Instance) -> tuple[ParamValue, bool]:
     """A constant or a parameter of the outer file as a plain value."""
+    if isinstance(value, OuterValue):
+        assert isinstance(value.scope, Instance)
+        return _constant_in(value.value, value.scope)
     if isinstance(value, ConstantValue):
         return value.value, True
     if isinstance(value, ListValue):
@@ -215,7 +223,17 @@ def _with_argument(value: Value, path: list[str], place: Place, new: OuterValue)
     if not isinstance(value, Call):
         return None
     arguments = value.arguments
+    if name.isdigit() and int(name) < len(arguments.positional):
+        position = int(name)
+        changed = _with_argument(arguments.positional[position], rest, place, new) if rest else new
+        if changed is None:
+            return None
+        positional = (*arguments.positional[:position], changed, *arguments.positional[position + 1 :])
+        return replace(value, arguments=replace(arguments, positional=positional))
     current = next((argument.value for argument in arguments.named if argument.name == name), None)
+    if value.reference.kind == "file" and rest and not isinstance(current, Call | MapValue):
+        # A path into a file goes on in that file: what it names there is checked when that file is opened.
+        name, rest, current = ".".join(path), [], None
     inner = _with_argument(current, rest, place, new) if rest and current else new
     if inner is None or (rest and current is None):
         return None
@@ -228,7 +246,7 @@ def needs_of(instance: Instance, name: str) -> list[tuple[str, Place]]:
     if name in instance.components:
         references = references_in(instance.components[name].value)
     else:
-        references = list(references_of(instance.model.stages[name].block))
+        references = list(references_of(instance.model.stages[name]))
     known = (*instance.components, *instance.model.stages)
     return [(ref.name, ref.place) for ref in references if ref.kind == "component" and ref.name in known]
 
@@ -238,7 +256,7 @@ def read_from_outside(instance: Instance, stage_name: str) -> set[str]:
     return {
         reference.path[1]
         for stage in instance.model.stages.values()
-        for reference in references_of(stage.block)
+        for reference in references_of(stage)
         if reference.kind == "artefact" and reference.name == stage_name and len(reference.path) > 1
     }
 

@@ -33,7 +33,8 @@ def _tool_table(path: Path) -> dict[str, object] | None:
     if not path.is_file():
         return None
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("atp")
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        tools = tomllib.loads(path.read_text(encoding="utf-8")).get("tool")
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError):
         return None  # not ours to judge
+    table = tools.get("atp") if isinstance(tools, dict) else None
     return table if isinstance(table, dict) else None

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from atp.compile.bindings import file_key, inner_file
+from atp.compile.bindings import file_key
 from atp.compile.options import CompileOptions
 from atp.compile.stages import compile_stage
 from atp.diagnostics import Place
 from atp.instances import Instance, creation_order
 from atp.model.files import ParamValue
-from atp.model.steps import references_of
+from atp.model.steps import Stage, references_of
 from atp.model.values import (
     BrokenValue,
     Call,
@@ -137,7 +137,7 @@ class Builder:
         for name in creation_order(instance):
             stage = instance.model.stages.get(name)
             if stage:
-                self._build_files_of_stage(stage.block, built, scope["_files"])
+                self._build_files_of_stage(stage, built, scope["_files"])
                 built.components[name] = self._compile(instance, name, scope)
                 continue
             try:
@@ -153,17 +153,13 @@ class Builder:
         return built
 
     def _attach_checkpoints(self, built: BuiltPipeline) -> None:
-        components = {
-            name: component
-            for name, component in built.live_components().items()
-            if inner_file(built.instance, name) is None
-        }
-        for component in components.values():
+        components = _with_inner_ones(built)
+        for component in built.live_components().values():
             if isinstance(component, Checkpoint):
                 component.attach(components)
 
-    def _build_files_of_stage(self, block: Any, built: BuiltPipeline, files: dict[str, BuiltPipeline]) -> None:
-        for reference in references_of(block):
+    def _build_files_of_stage(self, stage: Stage, built: BuiltPipeline, files: dict[str, BuiltPipeline]) -> None:
+        for reference in references_of(stage):
             child = built.instance.child(reference) if reference.kind == "file" else None
             if child:
                 files[file_key(reference)] = self._build_child(child, built)
@@ -237,7 +233,7 @@ class Builder:
     def _called(self, target: Any, reference: Reference, positional: list[Any], named: dict[str, Any]) -> Any:
         try:
             return target(*positional, **named)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a constructor that leaves the program has failed too
             raise CreationError(reference.place, reference.text, error) from error
 
     def _reference(self, reference: Reference, built: BuiltPipeline) -> Any:
@@ -265,7 +261,7 @@ class Builder:
                 continue
             try:
                 found = getattr(found, name)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise CreationError(reference.place, reference.text, error) from error
         return found
 
@@ -273,6 +269,16 @@ class Builder:
         """Tracebacks show the lines that were compiled, even if the file changes later."""
         lines = [line + "\n" for line in instance.model.lines]
         linecache.cache[instance.model.file] = (sum(map(len, lines)), None, lines, instance.model.file)
+
+
+def _with_inner_ones(built: BuiltPipeline) -> dict[str, Any]:
+    """Components by name, those of a file that is a component as `file.name`; first its own, then those of files."""
+    own = built.live_components()
+    found = {name: part for name, part in own.items() if not isinstance(part, BuiltPipeline)}
+    for name, part in own.items():
+        if isinstance(part, BuiltPipeline):
+            found |= {f"{name}.{inner}": component for inner, component in _with_inner_ones(part).items()}
+    return found
 
 
 class _NeedsFailedError(Exception):

@@ -17,8 +17,11 @@ class Placer:
     def at(self, place: Place, node: _Node) -> _Node:
         """Give the place to a node and to everything in it that has none yet."""
         line = self._lines[place.line] if place.line < len(self._lines) else ""
-        start = len(line[: place.column].encode(errors="replace"))
-        end = start + max(1, len(line[place.column : place.end_column].encode(errors="replace")))
+        if line.isascii():  # no copies of what may be a whole file in one line
+            start, end = place.column, max(place.column + 1, min(place.end_column, len(line)))
+        else:
+            start = len(line[: place.column].encode(errors="replace"))
+            end = start + max(1, len(line[place.column : place.end_column].encode(errors="replace")))
         for part in ast.walk(node):
             if "lineno" in part._attributes and not hasattr(part, "lineno"):
                 part.lineno = part.end_lineno = place.line + 1  # type: ignore[attr-defined]

@@ -153,8 +153,12 @@ def blocks_in(block: Block) -> "Iterable[Block]":
             yield step.action.block
 
 
-def references_of(block: Block) -> "Iterable[Reference]":
-    """Every reference that the steps, contexts and loops of a block mention."""
+def references_of(stage: Stage) -> "Iterable[Reference]":
+    """Every reference that the inputs, steps, contexts and loops of a stage mention."""
+    block = stage.block
+    for given in stage.inputs:
+        if given.default is not None:
+            yield from references_in(given.default)
     for inner in blocks_in(block):
         if inner.loop:
             yield from references_in(inner.loop.source)

@@ -1,5 +1,6 @@
 """The `params` section: `name: value`, `name: {value, type, min, …}`, or groups of them."""
 
+import math
 from typing import Any
 
 from atp.diagnostics import Hint, Place, Problems, name_hint
@@ -7,7 +8,9 @@ from atp.messages import LANGUAGES
 from atp.model.files import Param, ParamValue
 from atp.names import is_name
 from atp.parsing.references import is_reference, literal_text
+from atp.reading.documents import read_document
 from atp.reading.nodes import Mapping, Node, Scalar, Sequence
+from atp.reading.scalars import scalar_value
 
 PARAM_KEYS = ("value", "type", "min", "max", "choices", "doc")
 PARAM_TYPES: dict[str, tuple[type, ...]] = {
@@ -85,7 +88,7 @@ def _add(params: dict[str, Param], path: tuple[str, ...], place: Place, node: No
     if fault:
         problems.add("E305", param.place, None, argument=param.name, expected=fault, given=described_value(param.value))
     elif param.type == "float" and isinstance(param.value, int):
-        param.value = float(param.value)
+        param.value = float_of(param.value)
     params[param.name] = param
 
 
@@ -136,6 +139,20 @@ def plain_value(node: Node, problems: Problems) -> ParamValue:
     return {key.text: plain_value(value, problems) for key, value in node.entries}
 
 
+def set_value(param: Param | None, text: str) -> ParamValue:
+    """A value from a command line as the parameter takes it: `123` is a text for `str`, `[1, 2]` a list for `list`."""
+    value: ParamValue = scalar_value(text)
+    if param is not None and param.type in ("list", "dict"):
+        problems = Problems()
+        root = read_document(text, "", problems).root
+        found = plain_value(root, problems) if root is not None else None
+        return text if problems.has_errors else found
+    is_text_wanted = param is not None and (
+        param.type == "str" or (param.type == "choice" and value not in param.choices and text in param.choices)
+    )
+    return text if is_text_wanted else value
+
+
 def type_name(value: object) -> str:
     """The type of a default."""
     return "null" if value is None else type(value).__name__
@@ -143,8 +160,18 @@ def type_name(value: object) -> str:
 
 def described_value(value: object) -> str:
     """`str ('64')`: type and value, for a message."""
-    return f"{type_name(value)} ({str(value)[:40]!r})" if isinstance(value, str) else f"{type_name(value)} ({value})"
+    if isinstance(value, str):
+        return f"{type_name(value)} ({value[:40]!r})"
+    return f"{type_name(value)} ({str(value)[:40]})"
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return float_of(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def float_of(value: float) -> float:
+    """As `float`, but a number beyond its range is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf

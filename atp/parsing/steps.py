@@ -8,6 +8,7 @@ from atp.model.steps import (
     BlockAction,
     BreakAction,
     CallAction,
+    Expression,
     LoopSource,
     Output,
     OutputItem,
@@ -15,7 +16,7 @@ from atp.model.steps import (
     Step,
 )
 from atp.model.values import Arguments, BrokenValue, Call, Reference, Value
-from atp.names import is_name
+from atp.names import RESERVED, is_name
 from atp.parsing.references import is_reference, reference_from_text
 from atp.parsing.values import parse_call, parse_value
 from atp.reading.nodes import Mapping, Node, Scalar, Sequence
@@ -101,11 +102,19 @@ def _keyed_action(step: Step, keys: dict[str, Node], problems: Problems) -> Acti
     if "set" in keys:
         return _set_action(step, keys["set"], problems)
     if "break" in keys:
-        expression = parse_expression(keys["break"], problems)
+        expression = _condition(keys["break"], problems)
         step.place = expression.place
         return BreakAction(expression)
     step.label = "process"
     return BlockAction(parse_block(keys["process"], keys.get("iterator"), None, problems))
+
+
+def _condition(node: Node, problems: Problems) -> Expression:
+    """A condition; an empty one would silently never hold."""
+    if isinstance(node, Scalar) and node.value is None and not node.is_broken:
+        problems.add("E505", node.place, Hint("hint.expression"), text=node.text)
+        return Expression(node.place, node.text, None)
+    return parse_expression(node, problems)
 
 
 def _set_action(step: Step, node: Node, problems: Problems) -> Action | None:
@@ -131,7 +140,7 @@ def _add_modifiers(step: Step, keys: dict[str, Node], is_call: bool, node: Mappi
             key = next(key for key, _ in node.entries if key.text == "output")
             problems.add("E501.output", key.place, None, action=step.label)
     if "if" in keys:
-        step.condition = parse_expression(keys["if"], problems)
+        step.condition = _condition(keys["if"], problems)
     if "else" in keys:
         step.otherwise = parse_steps(keys["else"], problems)
         if "if" not in keys:
@@ -226,7 +235,10 @@ def parse_output(node: Node, problems: Problems) -> Output | None:
 
 
 def check_name(node: Node, problems: Problems) -> bool:
-    """Whether a node is a name of the language; `_` drops a value. E505.name where it is not."""
+    """Whether a node is a name of the language; `_` drops a value. E505.name or E405.reserved where not."""
+    if isinstance(node, Scalar) and node.text in RESERVED:
+        problems.add("E405.reserved", node.place, None, name=node.text)
+        return False
     if isinstance(node, Scalar) and (node.text == "_" or is_name(node.text)):
         return True
     if isinstance(node, Scalar) and node.is_broken:

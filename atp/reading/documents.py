@@ -14,7 +14,8 @@ from atp.reading.scalars import scalar_value
 CHARACTERS_MAX = 1_000_000
 DEPTH_MAX = 60
 NODES_MAX = 100_000
-_REPAIR_PASSES_MAX = 40
+_REPAIR_PASSES_MIN, _REPAIR_PASSES_MAX = 40, 1000  # each forgotten quote around `@` takes one
+_REPAIR_CHARACTERS_MAX = 3_000_000  # of all passes together, beyond the first ones
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -49,13 +50,14 @@ def read_document(text: str, file: str, problems: Problems) -> Document:
     lines = _LINE_BREAK.split(text.removeprefix("\ufeff"))
     document = Document(file, tuple(lines), None, Repaired(list(lines)))
     if len(text) > CHARACTERS_MAX:
-        problems.add("E100.limit", Place(file, 0, 0, 1), limit=f"{CHARACTERS_MAX} characters")
+        problems.add("E100.limit", Place(file, 0, 0, 1), limit=f"characters: {CHARACTERS_MAX}")
         return document
     if HASH in text or AT in text:
         problems.add("E100.yaml", Place(file, 0, 0, 1), reason="U+E000, U+E001")
         return document
     repaired = document.repaired
-    for _ in range(_REPAIR_PASSES_MAX):
+    furthest: tuple[Repaired, tuple[int, int, str, str]] | None = None
+    for _ in range(max(_REPAIR_PASSES_MIN, min(_REPAIR_PASSES_MAX, _REPAIR_CHARACTERS_MAX // (len(text) + 1)))):
         reader = _Reader(file, repaired, Problems())
         failure = _attempt(reader, document)
         if failure is None and not reader.found_comments:
@@ -66,13 +68,24 @@ def read_document(text: str, file: str, problems: Problems) -> Document:
                 repaired.replace(line, column, HASH)
                 repaired.hashes[line, column] = reference
             continue
+        if furthest is None or failure[:2] > furthest[1][:2] or repaired.ats - furthest[0].ats:
+            furthest = repaired.copy(), failure
         if not _repair(repaired, failure[0], failure[1]):
-            if not repaired.hashes and not repaired.ats:
-                line, column, key, reason = failure
-                problems.add(key, Place(file, line, column, column + 1), reason=reason, limit=reason)
+            _take_back(document, *furthest, problems)
             break
+    else:
+        if furthest:
+            _take_back(document, *furthest, problems)
     _report_repairs(document, problems)
     return document
+
+
+def _take_back(document: Document, sound: Repaired, failure: tuple[int, int, str, str], problems: Problems) -> None:
+    """The file stays unreadable: comments that were taken for references in vain are comments."""
+    document.repaired = sound
+    if not sound.hashes and not sound.ats:
+        line, column, key, reason = failure
+        problems.add(key, Place(document.file, line, column, column + 1), reason=reason, limit=reason)
 
 
 def _attempt(reader: "_Reader", document: Document) -> tuple[int, int, str, str] | None:
@@ -138,7 +151,7 @@ class _Reader:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise _LimitError(len(self.repaired.lines) - 1, 0, "one document")
+                    raise _LimitError(len(self.repaired.lines) - 1, 0, "documents: 1")
                 continue
             if isinstance(event, yaml.SequenceEndEvent | yaml.MappingEndEvent):
                 stack.pop()
@@ -153,7 +166,7 @@ class _Reader:
             if isinstance(node, Sequence | Mapping):
                 stack.append(_Open(node))
                 if len(stack) > DEPTH_MAX:
-                    raise _LimitError(node.place.line, node.place.column, f"depth {DEPTH_MAX}")
+                    raise _LimitError(node.place.line, node.place.column, f"depth: {DEPTH_MAX}")
         return root
 
     def _node(self, event: yaml.NodeEvent) -> Node:
@@ -166,7 +179,7 @@ class _Reader:
         end_column = end.column if end.line == start.line else width
         place = Place(self.file, line, start.column, max(end_column, start.column + 1))
         if self.count > NODES_MAX:
-            raise _LimitError(place.line, place.column, f"{NODES_MAX} nodes")
+            raise _LimitError(place.line, place.column, f"nodes: {NODES_MAX}")
         if event.anchor is not None or getattr(event, "tag", None) is not None:
             name = event.anchor if event.anchor is not None else getattr(event, "tag", "")
             self.problems.add("E104", place, name=restored(str(name)))

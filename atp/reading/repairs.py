@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 HASH, AT = "\ue000", "\ue001"
 WINDOW = 500  # characters of a line that are looked at: the search must not grow with the file
 _SYMBOLS = {HASH: "#", AT: "@"}
-_REFERENCE = r"[A-Za-z_][\w./-]*(?::\w+)?(?:\(\))?"
+_REFERENCE = r"[A-Za-z_][\w./-]*(?::[\w.]+)?(?:\(\))?"
 # A comment is taken for a forgotten quote where a value is expected and the comment is nothing but a reference.
 _AFTER_KEY = re.compile(rf"(?:[:\[{{,?]|^\s*-|^)[ \t]*(#)({_REFERENCE})(?=\s*(?:$|[,}}\]]|:(?:\s|$)))")
 
@@ -26,6 +26,10 @@ class Repaired:
     def text(self) -> str:
         """The readable text."""
         return "\n".join(self.lines)
+
+    def copy(self) -> "Repaired":
+        """The same, to come back to."""
+        return Repaired(list(self.lines), dict(self.hashes), set(self.ats))
 
     def replace(self, line: int, column: int, symbol: str) -> None:
         """Put the private character where `#` or `@` is."""

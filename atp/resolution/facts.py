@@ -100,7 +100,7 @@ def attribute_names(fact: Fact) -> list[str]:
     """Names to suggest."""
     if fact.thing is not MISSING:
         return dir(fact.thing)
-    return [*dir(fact.cls), *instance_names(fact.cls)] if fact.cls else []
+    return [*dir(fact.cls), *(instance_names(fact.cls) - {"*"})] if fact.cls else []
 
 
 @lru_cache(maxsize=4096)
@@ -139,10 +139,12 @@ def _assigned_names(cls: type) -> frozenset[str]:
     names: set[str] = set()
     for node in ast.walk(definition):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name):
-            names.add(node.attr)
+            names.add("*" if node.attr == "__dict__" else node.attr)
         elif isinstance(node, ast.Call):
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if called in ("setattr", "register_buffer", "register_parameter", "add_module", "register_module"):
+            if called == "__setattr__" or (called == "update" and "vars" in ast.dump(node.func)):
+                names.add("*")
+            elif called in ("setattr", "register_buffer", "register_parameter", "add_module", "register_module"):
                 constant = next((arg for arg in node.args[:2] if isinstance(arg, ast.Constant)), None)
                 names.add(str(constant.value) if constant else "*")
             elif called == "update" and "__dict__" in ast.dump(node.func):
@@ -241,7 +243,7 @@ def result(fact: Fact) -> Fact:
     if isinstance(fact.thing, type) and fact.owner is None:
         return Fact(cls=fact.thing) if fact.label != "__class_getitem__" else UNKNOWN
     target = call_target(fact)
-    if target is None or target is MISSING:
+    if target is None or target is MISSING or _gives_context(target):
         return UNKNOWN
     annotation = return_annotation(target)
     origin = typing.get_origin(annotation)
@@ -250,6 +252,11 @@ def result(fact: Fact) -> Fact:
         arity = len(items) if items and Ellipsis not in items else None
         return Fact(cls=tuple, arity=arity)
     return Fact(cls=annotation) if _is_plain_class(annotation) else UNKNOWN
+
+
+def _gives_context(target: Any) -> bool:
+    """Whether a function is a generator made a context manager: its annotation is that of the generator."""
+    return hasattr(target, "__wrapped__") and inspect.isgeneratorfunction(inspect.unwrap(target))
 
 
 def return_annotation(target: Any) -> Any:

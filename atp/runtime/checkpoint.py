@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import os
 import random
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,11 +37,11 @@ class Checkpoint:
     def attach(self, components: Mapping[str, Any]) -> None:
         """Called once after all components are created: the default targets are the stateful ones."""
         if self.targets is None:
-            self.targets = {
-                name: component
-                for name, component in components.items()
-                if is_stateful(component) and not isinstance(component, Checkpoint)
-            }
+            unique: dict[int, tuple[str, Any]] = {}  # what has two names is kept once, under the first
+            for name, component in components.items():
+                if is_stateful(component) and not isinstance(component, Checkpoint):
+                    unique.setdefault(id(_unwrapped(component)), (name, component))
+            self.targets = dict(unique.values())
 
     def save(self, name: str = "last") -> str:
         """Write `dir/name.pt` and give its path. A torn write leaves the former file as it was."""
@@ -50,7 +51,7 @@ class Checkpoint:
         path.parent.mkdir(parents=True, exist_ok=True)
         state: dict[str, Any] = {
             "format": FORMAT,
-            "targets": {key: target.state_dict() for key, target in (self.targets or {}).items()},
+            "targets": {key: _unwrapped(target).state_dict() for key, target in (self.targets or {}).items()},
         }
         if self.rng:
             state["rng"] = _random_states()
@@ -83,7 +84,7 @@ class Checkpoint:
         if missing:
             raise CheckpointError(f"checkpoint {path} has no state of {', '.join(missing)}; it has {', '.join(saved)}")
         for key, target in (self.targets or {}).items():
-            target.load_state_dict(saved[key])
+            _unwrapped(target).load_state_dict(saved[key])
         if self.rng and "rng" in state:
             _restore_random_states(state["rng"])
         return str(path)
@@ -108,6 +109,12 @@ class Checkpoint:
 def is_stateful(target: object) -> bool:
     """Whether an object has the two methods of the state protocol."""
     return callable(getattr(target, "state_dict", None)) and callable(getattr(target, "load_state_dict", None))
+
+
+def _unwrapped(target: Any) -> Any:
+    """The network inside of `#atp.ddp`: a checkpoint of many processes goes on with one, and the other way round."""
+    parallel = sys.modules.get("torch.nn.parallel")
+    return target.module if parallel and isinstance(target, parallel.DistributedDataParallel) else target
 
 
 def _folder_in_run(folder: Path) -> Path:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 class Epochs:
     """Iterates 0..total-1 from where its state says. A pass is done when the next one is asked for, or marked done.
 
+    Inside another loop it begins anew after it came to its end. A state that was loaded comes first.
+
     Args:
         total: number of passes
     """
@@ -13,12 +15,16 @@ class Epochs:
     def __init__(self, total: int) -> None:
         self.total = total
         self.done_count = 0
+        self._has_ended = False
 
     def __iter__(self) -> Iterator[int]:
+        if self._has_ended:
+            self.done_count, self._has_ended = 0, False
         while self.done_count < self.total:
             current = self.done_count
             yield current
             self.done_count = current + 1
+        self._has_ended = True
 
     def __len__(self) -> int:
         return self.total
@@ -33,4 +39,4 @@ class Epochs:
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on from a kept state."""
-        self.done_count = state["done"]
+        self.done_count, self._has_ended = state["done"], False

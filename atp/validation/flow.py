@@ -14,7 +14,7 @@ from atp.model.steps import (
     Stage,
     Step,
 )
-from atp.model.values import Call, Reference, Value
+from atp.model.values import Arguments, Call, Reference, Value
 from atp.resolution.facts import UNKNOWN, Fact, has_special
 from atp.validation.checker import Checker
 from atp.validation.flow_state import Artefact, Flow, names_made_in
@@ -39,6 +39,13 @@ def check_stage(checker: Checker, stage: Stage, read_from_outside: set[str]) -> 
 
 
 def _block(checker: Checker, flow: Flow, block: Block) -> None:
+    nesting = flow.nesting
+    flow.enter(len(block.contexts), block.place)
+    _inside_of_block(checker, flow, block)
+    flow.nesting = nesting
+
+
+def _inside_of_block(checker: Checker, flow: Flow, block: Block) -> None:
     for context in block.contexts:
         _context(checker, flow, context)
     if block.loop is None:
@@ -48,8 +55,10 @@ def _block(checker: Checker, flow: Flow, block: Block) -> None:
     item = _loop_source(checker, flow, block.loop)
     guard_depth, flow.guard_depth = flow.guard_depth, 0
     flow.loop_depth += 1
+    flow.enter(1, block.loop.place)
     flow.make_output(block.loop.output, item)
     _steps(checker, flow, block.each)
+    flow.nesting -= 1
     flow.loop_depth -= 1
     flow.guard_depth = guard_depth
     _steps(checker, flow, block.after)
@@ -63,9 +72,10 @@ def _loop_source(checker: Checker, flow: Flow, loop: LoopSource) -> Fact:
         fact = checker.reference(source, flow)
         if len(source.path) > 1 and source.kind != "library" and not source.is_called:
             return UNKNOWN
-    is_object = isinstance(source, Call) or source.kind != "library"
+        if source.kind == "library":
+            fact = _called(checker, source, fact)
     is_reference_to_inner = isinstance(source, Reference) and fact.inner is not None
-    if is_object and (is_reference_to_inner or not has_special(fact, "__iter__", "__getitem__")):
+    if is_reference_to_inner or not has_special(fact, "__iter__", "__getitem__"):
         label = "stage" if is_reference_to_inner else fact.label
         checker.problems.add("E203.iterate", loop.place, None, reference=_text(source), type=label)
     return UNKNOWN
@@ -73,9 +83,17 @@ def _loop_source(checker: Checker, flow: Flow, loop: LoopSource) -> Fact:
 
 def _context(checker: Checker, flow: Flow, context: Value) -> None:
     fact = checker.value(context, flow)
-    is_bare_library = isinstance(context, Reference) and context.kind == "library"
-    if isinstance(context, Reference | Call) and not is_bare_library and not has_special(fact, "__enter__"):
+    if isinstance(context, Reference) and context.kind == "library":
+        fact = _called(checker, context, fact)
+    if isinstance(context, Reference | Call) and not has_special(fact, "__enter__"):
         checker.problems.add("E203.with", context.place, None, reference=_text(context), type=fact.label)
+
+
+def _called(checker: Checker, reference: Reference, fact: Fact) -> Fact:
+    """What a bare library name gives where it is called without arguments."""
+    if not fact.is_known:
+        return UNKNOWN
+    return checker.called(fact, Call(reference.place, reference, Arguments(reference.place)), [], {})
 
 
 def _text(value: Reference | Call) -> str:
@@ -118,8 +136,14 @@ def _join(flow: Flow, before: dict[str, Artefact], after_yes: dict[str, Artefact
 
 
 def _action(checker: Checker, flow: Flow, step: Step) -> None:
+    flow.enter(len(step.contexts), step.place)
     for context in step.contexts:
         _context(checker, flow, context)
+    _inside_of_action(checker, flow, step)
+    flow.nesting -= len(step.contexts)
+
+
+def _inside_of_action(checker: Checker, flow: Flow, step: Step) -> None:
     action = step.action
     if isinstance(action, CallAction):
         errors_before = checker.problems.error_count()

@@ -7,6 +7,7 @@ from atp.model.steps import Block, CallAction, Output, OutputItem, SetAction, St
 from atp.model.values import Reference
 from atp.resolution.facts import UNKNOWN, Fact
 
+NESTING_MAX = 16  # Python has 20
 LOOP_NAMES = ("index", "first")
 
 
@@ -29,6 +30,7 @@ class Flow:
     components: frozenset[str]
     known: dict[str, Artefact] = field(default_factory=dict)
     loop_depth: int = 0
+    nesting: int = 0  # loops and contexts around the step
     guard_depth: int = 0  # how many conditions with every() are around the step
     made: dict[str, Place] = field(default_factory=dict)
     read_names: set[str] = field(default_factory=set)
@@ -56,6 +58,12 @@ class Flow:
             self.reported.add(name)
             self.problems.add("W406", reference.place, None, name=name, line=artefact.maybe_since + 1)
         return artefact.fact if len(reference.path) == 1 or artefact.fact.is_known else UNKNOWN
+
+    def enter(self, count: int, place: Place) -> None:
+        """Loops and contexts begin here; E100 where Python would refuse so many in one another."""
+        if self.nesting <= NESTING_MAX < self.nesting + count:
+            self.problems.add("E100.limit", place, None, limit=f"loops and contexts in one another: {NESTING_MAX}")
+        self.nesting += count
 
     def make(self, item: OutputItem, fact: Fact) -> None:
         """An artefact gets a value here."""

@@ -4,7 +4,6 @@ from typing import Literal, get_args
 
 from atp.diagnostics import Problems
 from atp.instances import Instance, Workspace, creation_order, needs_of, read_from_outside
-from atp.model.values import references_in
 from atp.validation.checker import Checker
 from atp.validation.flow import check_stage
 
@@ -37,10 +36,6 @@ def _warn_of_unused(main: Instance, problems: Problems) -> None:
     if not main.model.stages:
         return
     used = {needed for name in main.model.names for needed, _ in needs_of(main, name) if needed != name}
-    for stage in main.model.stages.values():
-        for given in stage.inputs:
-            if given.default is not None:
-                used |= {reference.name for reference in references_in(given.default)}
     for name, component in main.components.items():
         if name not in used and name not in main.model.broken:
             problems.add("W408", component.place, None, name=name)

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from atp.api import Pipeline, load
 from atp.diagnostics import Problem as FileProblem
 from atp.diagnostics import Report
+from atp.settings import find_settings
 from backend.contracts.base import Problem, Reason
 from backend.contracts.parameters import Parameter
 from backend.contracts.pipelines import (
@@ -197,7 +198,12 @@ class PipelineService:
 
     def _loaded(self, code: Code, asked: PipelineText) -> Pipeline:
         folder = self._folders.folder(code)
-        return load(folder / self._path(asked.path), root=folder, language=asked.language, text=asked.text)
+        path = self._path(asked.path)
+        try:
+            find_settings(folder / path, folder)
+        except ValueError:
+            raise InvalidInputError("pipeline_settings_bad") from None
+        return load(folder / path, root=folder, language=asked.language, text=asked.text)
 
     def _path(self, path: str) -> str:
         clean = safe_path(path)

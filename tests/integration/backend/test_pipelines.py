@@ -225,3 +225,10 @@ def test_checking_and_drawing_import_no_torch() -> None:
         "assert not {'torch', 'lib', 'PlatformAPI'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, GOOD], check=True)
+
+
+def test_settings_of_the_project_that_are_no_list_are_told(api: TestClient, project: str) -> None:
+    api.put(f"/api/projects/{project}/code/pyproject.toml", content=b"[tool.atp]\nallow = 5\n")
+    body = {"path": "train.yaml", "text": GOOD, "level": "syntax"}
+    reply = api.post(f"/api/projects/{project}/pipelines/check", json=body)
+    assert (reply.status_code, reply.json()["code"]) == (422, "pipeline_settings_bad")

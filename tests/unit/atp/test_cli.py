@@ -119,3 +119,42 @@ def test_importing_and_level_syntax_need_no_torch(examples: Path) -> None:
         "p.graph('exec', 'main'); p.graph('init'); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(examples / "classifier.yaml")], check=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("s=123", "123"), ("s=true", "true"), ("s=", ""), ("g.s=null", "null"), ("items=[3, x]", [3, "x"]),
+        ("table={a: 2}", {"a": 2}), ("c=2", "2"), ("i=7", 7), ("f=2", 2.0), ("b=false", False), ("n=5", 5),
+    ],
+)  # fmt: skip
+def test_set_takes_every_type(tmp_path: Path, capsys: pytest.CaptureFixture[str], given: str, expected: object) -> None:
+    file = tmp_path / "t.yaml"
+    name = given.partition("=")[0]
+    file.write_text(
+        'atp: 1\nparams: {s: text, items: [1], i: 1, f: 1.0, b: true, c: {value: "1", choices: ["1", "2"]}, n: null, '
+        f'g: {{s: x}}, table: {{value: {{a: 1}}}}}}\nx: "@params.{name}"\n'
+        'main: {process: [{"#list": [["@x"]], output: y}], output: y}\n'
+    )
+    assert main(["run", str(file), "--set", given, "--format", "json"]) == 0
+    value = json.loads(capsys.readouterr().out.splitlines()[-1])["result"][0]
+    assert value == expected and type(value) is type(expected)
+
+
+def test_question_mark_in_another_file_is_explained_from_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "part.yaml").write_text('atp: 1\nd: {"#dict": {a: 1}}\nmain: {process: [{"@d": "?"}]}\n')
+    file = tmp_path / "t.yaml"
+    file.write_text('atp: 1\np: {"#part.yaml": }\nmain: {process: ["@p"]}\n')
+    assert main(["run", str(file)]) == 3
+    assert "dict" in capsys.readouterr().out
+
+
+def test_question_mark_creates_nothing_at_level_init(tmp_path: Path) -> None:
+    import atp
+
+    pipeline = atp.load(tmp_path / "t.yaml", text='atp: 1\nx: {"#torch.nn.Linear": "?"}\nmain: {process: ["@x"]}\n')
+    assert pipeline.validate("init").errors == []
+    with pytest.raises(ValueError, match="asks for help"):
+        pipeline.build()

@@ -79,3 +79,9 @@ def test_all_errors_of_a_file_come_in_one_pass_sorted_by_place(tmp_path: Path) -
     report = atp.load(tmp_path / "x.yaml", text=text).validate()
     assert [p.code for p in report.errors] == ["E102", "E201", "E204", "E505", "E201", "E501"]
     assert [p.place.line for p in report.errors] == sorted(p.place.line for p in report.errors)
+
+
+def test_limits_are_told_in_russian_too(tmp_path: Path) -> None:
+    for text in ("x: " + "[" * 70, "atp: 1\n---\natp: 1\n", "x: '" + "a" * 1_000_001 + "'"):
+        problem = atp.load(tmp_path / "t.yaml", text=text).validate("syntax").errors[0]
+        assert problem.code == "E100" and not re.search("[A-Za-z]", problem.message("ru"))

@@ -41,7 +41,8 @@ def test_mutated_file_imports_nothing_beyond_the_list(monkeypatch: pytest.Monkey
 @given(st.text(max_size=200))
 def test_any_text_gives_a_report_and_fmt_keeps_it_or_adds_quotes(text: str) -> None:
     str(atp.load("any.yaml", text=text).validate("syntax"))
-    assert with_quotes(text, "any.yaml").replace('"', "") == text.replace('"', "")
+    quotes = str.maketrans("", "", "\"'")  # a value with `"` in it gets single ones
+    assert with_quotes(text, "any.yaml").translate(quotes) == text.translate(quotes)
 
 
 @settings(max_examples=300, **RELAXED)

@@ -141,3 +141,58 @@ def test_long_files_end_with_a_report(tmp_path: Path, text: str) -> None:
     if not report.errors:
         pipeline.graph("init").to("dot")
         pipeline.source("main")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "torch.cuda.CUDAPluggableAllocator",
+        "torch.cuda.memory.CUDAPluggableAllocator",
+        "torch.distributed.nn.jit.instantiator.instantiate_scriptable_remote_module_template",
+        "torchvision.datasets.LSUN",
+        "torch.distributed.tensor.parallel.loss.utils.wrappers.pytree.enum_object_hook",
+    ],
+)
+def test_ways_to_native_code_templates_and_imports_are_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(LookupFailureError) as caught:
+        Library((tmp_path,)).find(tuple(name.split(".")))
+    assert caught.value.key.startswith("E204")
+
+
+HEX, NINES = "0x" + "F" * 3900, "9" * 400
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"params: {{x: {{value: {HEX}, type: int}}}}\n",
+        f"params: {{x: {{value: 0x{'F' * 3400}, type: str}}}}\n",
+        f"params: {{x: {{value: {NINES}, type: float}}}}\n",
+        f"params: {{x: {{value: 1, max: {NINES}}}}}\n",
+        f"main: {{process: [{{'#str': {HEX}, output: y}}], output: y}}\n",
+        "main: {process: [{set: {y: '" + "1+" * 900 + "1'}}], output: y}\n",
+        "main: {process: [{set: {y: '" + "-" * 1500 + "1'}}], output: y}\n",
+        "main: {process: [{set: {y: '" + "not " * 90 + "1'}}], output: y}\n",
+    ],
+    ids=["int", "str", "float", "max", "argument", "sum", "minus", "not"],
+)
+def test_huge_numbers_and_deep_expressions_end_with_a_report(tmp_path: Path, text: str) -> None:
+    pipeline = atp.load(tmp_path / "x.yaml", text="atp: 1\n" + text)
+    if not pipeline.validate().errors and pipeline.instance.model.stages:
+        pipeline.source("main")
+        pipeline.build().run()
+
+
+def test_long_line_is_cut_around_its_errors(tmp_path: Path) -> None:
+    text = "atp: 1\nmain: {process: [" + "$x, " * 3000 + "]}\n"
+    report = atp.load(tmp_path / "x.yaml", text=text).validate("syntax")
+    assert len(report.errors) == 3000 and len(str(report)) < 3_000_000
+    lines = report.errors[-1].to_text(text.split("\n")[1]).split("\n")
+    caret = lines[2].index("^")
+    assert lines[1][caret : caret + 2] == "$x"
+
+
+@pytest.mark.parametrize("text", ["tool = 5\n", "x = " + "[" * 5000])
+def test_settings_that_cannot_be_read_are_not_ours(tmp_path: Path, text: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert atp.load(tmp_path / "x.yaml", text="atp: 1\nx: 1\n", root=tmp_path).validate().errors == []

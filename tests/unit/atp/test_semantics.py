@@ -139,3 +139,155 @@ def test_epoch_is_repeated_unless_marked_done() -> None:
         marked.mark_done()
         assert marked.state_dict() == {"done": epoch + 1}
     assert marked.state_dict() == {"done": 3}
+
+
+def test_counted_loop_inside_another_one_runs_every_time(tmp_path: Path) -> None:
+    text = """
+seen: {"#list": }
+outer: {"#atp.Epochs": {total: 2}}
+inner: {"#atp.Epochs": {total: 2}}
+main:
+  iterator: {"@outer": , output: o}
+  process:
+    - iterator: {"@inner": , output: i}
+      process: ["@seen.append": [[$o, $i]]]
+"""
+    built = atp.load(tmp_path / "t.yaml", text="atp: 1\n" + text).build()
+    built.run()
+    assert built["seen"] == [[0, 0], [0, 1], [1, 0], [1, 1]]
+
+
+def test_loaded_state_of_a_finished_count_leaves_nothing_to_do() -> None:
+    from atp.runtime.epochs import Epochs
+
+    epochs = Epochs(2)
+    assert list(epochs) == [0, 1]
+    epochs.load_state_dict({"done": 2})
+    assert list(epochs) == []
+
+
+@pytest.mark.parametrize(
+    ("replaced", "expected"),
+    [
+        ("step.params.k: 7", [7, 2, 1, 1]),
+        ("step.params.k: '@params.p'", [9, 2, 1, 1]),
+        ("step.table.a: 8", [3, 8, 1, 1]),
+        ("step.inner.params.n: 6", [3, 2, 6, 1]),
+        ("step.words.0: 5", [3, 2, 1, 5]),
+    ],
+)
+def test_parts_two_and_three_files_deep_are_replaced(tmp_path: Path, replaced: str, expected: list[int]) -> None:
+    (tmp_path / "deep.yaml").write_text("atp: 1\nparams: {n: 1}\nn: '@params.n'\n")
+    (tmp_path / "leaf.yaml").write_text(
+        'atp: 1\nparams: {k: 3}\nk: "@params.k"\ntable: {"#dict": {a: 2}}\n'
+        'words: {"#max": [1, -1]}\ninner: {"#deep.yaml": }\n'
+    )
+    (tmp_path / "mid.yaml").write_text('atp: 1\nstep: {"#leaf.yaml": }\n')
+    text = f"""
+params: {{p: 9}}
+m: {{"#mid.yaml": {{{replaced}}}}}
+main:
+  process: [{{"#list": [["@m.step.k", "@m.step.table", "@m.step.inner.n", "@m.step.words"]], output: y}}]
+  output: y
+"""
+    k, table, n, word = run(text, tmp_path)  # type: ignore[misc]
+    assert [k, table["a"], n, word] == expected
+
+
+def test_what_does_not_exist_in_the_inner_file_is_said_where_it_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "leaf.yaml").write_text("atp: 1\nparams: {k: 3}\n")
+    (tmp_path / "mid.yaml").write_text('atp: 1\nstep: {"#leaf.yaml": }\n')
+    text = 'atp: 1\nm: {"#mid.yaml": {step.params.kk: 1, step.nothing: 2}}\n'
+    problems = atp.load(tmp_path / "t.yaml", text=text).validate("syntax").errors
+    assert [(p.code, p.place.line, p.place.column) for p in problems] == [("E301", 1, 18), ("E301", 1, 37)]
+
+
+def test_input_defaults_may_be_files_components_and_stages(tmp_path: Path) -> None:
+    (tmp_path / "part.yaml").write_text("atp: 1\nmain: {input: [a], process: [set: {b: $a + 1}], output: b}\n")
+    text = """
+st: {input: {x: 3, f: "#part.yaml", g: "@triple"}, process: [{$f: $x, output: y}, {$g: $x, output: z}], output: [y, z]}
+main: {process: [{"@st": , output: [y, z]}], output: [y, z]}
+triple: {input: [v], process: [set: {w: 3 * $v}], output: w}
+"""
+    assert run(text, tmp_path) == (4, 9)
+
+
+@pytest.mark.parametrize("name", ["params", "run", "loop"])
+def test_reserved_names_are_no_artefacts(tmp_path: Path, name: str) -> None:
+    for stage in (
+        f"process: [set: {{{name}: 1}}]",
+        f"input: [{name}], process: []",
+        f"process: [{{'#int': 1, output: {name}}}]",
+    ):
+        report = atp.load(tmp_path / "t.yaml", text=f"atp: 1\nmain: {{{stage}}}\n").validate("syntax")
+        assert [problem.key for problem in report.errors] == ["E405.reserved"], str(report)
+
+
+@pytest.mark.parametrize("step", ['if:\n      "#print": 1', "break:", 'if: null\n      "#print": 1'])
+def test_empty_condition_is_an_error(tmp_path: Path, step: str) -> None:
+    text = f"atp: 1\nmain:\n  iterator: {{'#range': 2}}\n  process:\n    - {step}\n"
+    assert [p.code for p in atp.load(tmp_path / "t.yaml", text=text).validate("syntax").errors] == ["E505"]
+
+
+LIBRARY = """
+import contextlib
+from collections.abc import Iterator
+
+@contextlib.contextmanager
+def timer() -> Iterator: yield
+@contextlib.contextmanager
+def named(name): yield name
+def count(n): yield from range(n)
+class Bag:
+    def __init__(self, **kw): vars(self).update(kw)
+class Open(dict):
+    def __init__(self, **kw):
+        super().__init__(**kw)
+        self.__dict__ = self
+class Frozen:
+    def __init__(self, x): object.__setattr__(self, "a" + "b", x)
+class Leaves:
+    def __init__(self): raise SystemExit(0)
+"""
+
+
+def test_attributes_that_the_code_may_give_are_not_missed(tmp_path: Path) -> None:
+    (tmp_path / "review_lib.py").write_text(LIBRARY)
+    text = """
+bag: {"#review_lib.Bag": {q: 1}}
+open: {"#review_lib.Open": {q: 2}}
+frozen: {"#review_lib.Frozen": 3}
+main:
+  with: ["#review_lib.timer", {"#review_lib.timer": }]
+  process: [{"#list": [["@bag.q", "@open.q", "@frozen.ab"]], output: y}]
+  output: y
+"""
+    assert run(text, tmp_path) == [1, 2, 3]
+
+
+def test_bare_names_in_with_and_iterator_are_checked_as_calls(tmp_path: Path) -> None:
+    (tmp_path / "review_lib.py").write_text(LIBRARY)
+    step = '{with: "#math.pi", set: {x: 1}}'
+    text = f'main: {{with: "#review_lib.named", iterator: {{"#review_lib.count": }}, process: [{step}]}}\n'
+    problems = atp.load(tmp_path / "t.yaml", text="atp: 1\n" + text).validate().errors
+    assert [problem.key for problem in problems] == ["E302", "E302", "E203.call"]
+
+
+def test_constructor_that_leaves_the_program_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "review_lib.py").write_text(LIBRARY)
+    report = atp.load(tmp_path / "t.yaml", text='atp: 1\nx: {"#review_lib.Leaves": }\n').validate("init")
+    assert [problem.code for problem in report.errors] == ["E210"]
+
+
+def test_loops_and_contexts_beyond_what_python_nests_are_an_error(tmp_path: Path) -> None:
+    def nested(count: int) -> str:
+        inner = "{'#len': 'a'}"
+        for _ in range(count):
+            inner = f"{{iterator: {{'#range': 1}}, process: [{inner}]}}"
+        return f"atp: 1\nmain: {{process: [{inner}]}}\n"
+
+    atp.load(tmp_path / "t.yaml", text=nested(16)).build().run()
+    assert [p.key for p in atp.load(tmp_path / "t.yaml", text=nested(17)).validate("syntax").errors] == ["E100.limit"]
+    many = "atp: 1\nmain: {with: [" + "'#contextlib.nullcontext', " * 17 + "], process: []}\n"
+    assert [p.key for p in atp.load(tmp_path / "t.yaml", text=many).validate("syntax").errors] == ["E100.limit"]
+    atp.load(tmp_path / "t.yaml", text=many.replace("'#contextlib.nullcontext', ", "", 1)).build().run()
