@@ -46,7 +46,10 @@ model = QuickDetector(len(classes), network["width"], image_size).to(device)
 optimizer = torch.optim.AdamW(model.parameters(), weight_decay=1e-4)
 step_count = basic["epochs"] * len(train_loader)
 # Warm up, then down to zero: lets a small net use a high rate safely.
-schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, basic["learning_rate"], total_steps=step_count, pct_start=0.2)
+# 0.21: with 0.2 a training of five steps divides by zero.
+schedule = torch.optim.lr_scheduler.OneCycleLR(
+    optimizer, basic["learning_rate"], total_steps=step_count, pct_start=0.21
+)
 
 
 def loss_of_batch(images, boxes, labels):

@@ -74,7 +74,7 @@ def find_boxes(detector: WeldDetector, samples: list[Sample], params: dict) -> t
         for answer, target in zip(found, targets, strict=True):
             # A huge image was shrunk when it was read: boxes go back to its own pixels.
             for one in (answer, target):
-                one["boxes"] = one["boxes"] / dataset.factor(len(answers))
+                one["boxes"] = one["boxes"] / dataset.scale(len(answers))
             shown = {name: value.tolist() for name, value in above(answer, params["confidence"]).items()}
             markup = markup_of(shown["boxes"], shown["scores"], shown["labels"], detector.classes)
             name = samples[len(answers)].image_path.name

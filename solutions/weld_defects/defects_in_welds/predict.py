@@ -54,7 +54,9 @@ def find_in_file(engine: Engine, path: Path, size: tuple[int, int]) -> tuple[Ima
     image = read_rgb(path, factor)
     pixels = np.ascontiguousarray(np.asarray(image, dtype=np.float32).transpose(2, 0, 1) / np.float32(255))
     answer = engine.find(pixels)
-    return image, {**answer, "boxes": answer["boxes"] / factor}
+    # The image as read has whole pixels: by `factor` alone a box could end outside of the file's.
+    scale = np.array([image.width / size[0], image.height / size[1]] * 2, dtype=np.float32)
+    return image, {**answer, "boxes": answer["boxes"] / scale}
 
 
 def draw_overlay(image: Image.Image, answer: Answer, classes: list[str], scale: float) -> Image.Image:

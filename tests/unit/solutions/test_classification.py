@@ -68,6 +68,12 @@ def test_training_reports_progress_graphs_and_weights(run_folder: Callable) -> N
     assert any("too few to learn from" in event["text"] for event in run.events("message"))
 
 
+def test_a_training_of_five_steps_ends(run_folder: Callable) -> None:
+    """All crops in one batch, five epochs: the schedule divided by zero."""
+    run = after_training(run_folder("classification"), epochs=5, batch_size=1024, crop_size=24, width=4)
+    assert run.events("progress")[-1]["v"] == 100
+
+
 def test_the_test_counts_every_box_once_and_names_it_where_it_is(run_folder: Callable) -> None:
     run = after_test(after_training(run_folder("classification"), epochs=1, crop_size=24, width=4))
     lines = (run.root / "inputs" / "test.jsonl").read_text().splitlines()

@@ -16,6 +16,7 @@ from defects_in_welds.evaluation.coco_scores import coco_scores
 from defects_in_welds.evaluation.confusion import ImageFaults, count_image, precision_recall_f1
 from defects_in_welds.training.platform_adapter import config_from_params
 from PIL import Image
+from torchvision.tv_tensors import BoundingBoxes
 
 SOLUTION = Path(__file__).parents[3] / "solutions" / "weld_defects"
 NOTHING = dict.fromkeys(
@@ -26,6 +27,15 @@ EVERYTHING = {**dict.fromkeys(NOTHING, 1.0), "colour_strength": 0.5, "noise_stre
 
 def augmentation(**changed: float) -> Any:
     return make_augmentation({**NOTHING, **changed})
+
+
+def test_a_thin_box_stays_where_nothing_is_cut_off() -> None:
+    """A crack of one pixel was taken out of every training image, while the validation counted it as missed."""
+    boxes = BoundingBoxes([[10.0, 10, 11.5, 90], [20, 20, 20.4, 60]], format="XYXY", canvas_size=(100, 100))
+    given = {"boxes": boxes, "labels": torch.tensor([0, 1])}
+    for _ in range(5):
+        _, changed = augmentation(flip_probability=0.5)(torch.zeros(3, 100, 100, dtype=torch.uint8), dict(given))
+        assert changed["labels"].tolist() == [0, 1] and changed["boxes"].shape == (2, 4)
 
 
 def test_both_worlds_give_the_same_samples(weld_folder: Path, tmp_path: Path) -> None:

@@ -17,6 +17,9 @@ from defects_in_welds.export.onnx_file import ParityError, compare
 from defects_in_welds.export.weights import parity_images, write_weights
 from defects_in_welds.model.detector import WeldDetector
 from defects_in_welds.predict import predict_folder
+from defects_in_welds.training import run_training
+from defects_in_welds.training.fit import Fitted
+from defects_in_welds.training.platform_adapter import config_from_params
 from PIL import Image
 
 import PlatformAPI
@@ -201,3 +204,19 @@ def test_weights_and_engine_that_do_not_fit_are_told(weights: Path, tmp_path: Pa
         open_engine(weights / "weld_defects.onnx", "torch")
     with pytest.raises(FileNotFoundError, match="train first"):
         open_engine(tmp_path / "none.onnx")
+
+
+def test_a_training_ends_well_though_its_onnx_file_is_refused(
+    weld_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The error of the comparison ended `dvc repro` after an hour: nothing of the training was kept."""
+
+    def refused(best: Path, *_: object) -> dict:
+        raise ParityError("image 1 of 4: differs")
+
+    monkeypatch.setattr(run_training, "write_weights", refused)
+    monkeypatch.setattr(run_training, "fit", lambda *_, **__: Fitted(tmp_path / "best", tmp_path / "history", 0.5))
+    changed = {"data": {"folder": str(weld_folder), "language": "en"}}
+    config = config_from_params(changed, SOLUTION / "configs", "cpu")
+    assert run_training.train_from_folder(config, tmp_path).val_map == 0.5
+    assert "no ONNX file is offered" in capsys.readouterr().err

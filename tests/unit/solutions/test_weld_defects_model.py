@@ -195,3 +195,37 @@ def test_the_rate_rises_over_the_warm_up_and_ends_at_zero() -> None:
     factors = [rate_factor(step, warmup=10, total=100) for step in range(101)]
     assert factors[0] == pytest.approx(0.1) and factors[9] == 1.0 and factors[100] == pytest.approx(0.0)
     assert factors[10:] == sorted(factors[10:], reverse=True)
+
+
+def test_a_flat_strip_seen_first_does_not_mislead_the_pooling() -> None:
+    """torchvision takes the strides from the first image for good, and a strip's padding doubled them."""
+    torch.manual_seed(0)
+    detector = WeldDetector(CLASSES, SMALL_SETTINGS | {"long_side": 640}).eval()
+    other = copy.deepcopy(detector)
+    picture, strip = torch.rand(3, 96, 96), torch.rand(3, 40, 640)
+    with torch.no_grad():
+        wanted, flat = detector([picture])[0], detector([strip])[0]
+        assert torch.equal(other([strip])[0]["scores"], flat["scores"])
+        assert torch.equal(other([picture])[0]["scores"], wanted["scores"])
+    assert other.network.roi_heads.box_roi_pool.scales == [1 / 8, 1 / 16, 1 / 32]
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite0_fpn", "mobilenet_v3_large_320_fpn"])
+def test_anchors_stand_at_the_same_places_in_bfloat16(name: str) -> None:
+    """Those of a training in bfloat16 lay up to 2 px beside those of the prediction in float32."""
+    detector = WeldDetector(CLASSES, SMALL_SETTINGS | {"long_side": 640, "name": name}).eval()
+    seen: list[torch.Tensor] = []
+    detector.network.rpn.anchor_generator.register_forward_hook(lambda module, given, anchors: seen.append(anchors[0]))
+    for is_on in (False, True):
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=is_on):
+            detector(list(torch.rand(1, 3, 96, 640)))
+    assert seen[1].dtype == torch.float32 and torch.equal(*seen)
+
+
+def test_weights_that_began_with_a_file_need_it_no_more(tmp_path: Path) -> None:
+    settings = SMALL_SETTINGS | {"name": "mobilenet_v3_large_320_fpn"}
+    torch.save(WeldDetector(CLASSES, settings).network.state_dict(), tmp_path / "start.pth")
+    begun = WeldDetector(CLASSES, settings | {"is_pretrained": True, "weights_path": str(tmp_path / "start.pth")})
+    torch.save(begun.state_dict(), tmp_path / "weights.pth")
+    (tmp_path / "start.pth").unlink()
+    assert WeldDetector.from_weights(tmp_path / "weights.pth").classes == CLASSES

@@ -22,8 +22,10 @@ from defects_in_welds.data.problems import (
     sentences,
     text,
 )
+from defects_in_welds.data.samples import Sample
 from defects_in_welds.data.weld_dataset import WeldDataset
 from defects_in_welds.data.yolo_folder import read_yolo_folder
+from defects_in_welds.predict import find_in_file
 from omegaconf import OmegaConf
 from PIL import Image
 
@@ -101,6 +103,15 @@ def test_a_good_folder_is_written_once_and_read_again(folder: Path, tmp_path: Pa
     label.write_text("4" + label.read_text()[1:])  # the same length and another class
     assert load_or_prepare(config, tmp_path) != checked
     assert index.read_bytes() != content
+
+
+def test_the_fingerprint_sees_labels_behind_a_linked_folder(folder: Path, tmp_path: Path) -> None:
+    labels = folder / "train" / "labels"
+    shutil.move(labels, tmp_path / "elsewhere")
+    labels.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    before = fingerprint(folder)
+    next(labels.glob("*.txt")).write_text("0 0.5 0.5 0.1 0.1\n")
+    assert fingerprint(folder) != before
 
 
 def test_the_fingerprint_does_not_know_times_nor_places(folder: Path, tmp_path: Path) -> None:
@@ -198,6 +209,25 @@ def test_a_huge_image_is_read_small_and_its_boxes_follow(tmp_path: Path) -> None
     rows, columns = np.nonzero(pixels[0].numpy() > 0.5)
     seen = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
     assert target["boxes"][0].tolist() == pytest.approx(seen, abs=1)
+
+
+def test_boxes_of_a_shrunk_image_end_where_it_ends(tmp_path: Path) -> None:
+    """By one factor for both sides a box at the edge came 3 px outside of this file, and a training refused it."""
+    size = (4500, 1001)
+    Image.new("RGB", size).save(tmp_path / "strip.jpg")
+    dataset = WeldDataset([Sample(tmp_path / "strip.jpg", size, ((10.0, 10.0, 4500.0, 1001.0),), (0,))], (320, 640))
+    pixels, target = dataset[0]
+    assert target["boxes"][0, 2:].tolist() == pytest.approx([pixels.shape[2], pixels.shape[1]], abs=1e-3)
+
+    class Whole:
+        classes, sides = ["a"], (320, 640)
+
+        def find(self, image: np.ndarray) -> dict[str, np.ndarray]:
+            box = [[0, 0, image.shape[2], image.shape[1]]]
+            return {"boxes": np.array(box, np.float32), "labels": np.zeros(1, int), "scores": np.ones(1, np.float32)}
+
+    _, answer = find_in_file(Whole(), tmp_path / "strip.jpg", size)
+    assert answer["boxes"][0].tolist() == pytest.approx([0, 0, *size], abs=0.01)
 
 
 def test_an_image_near_the_size_of_the_network_is_read_as_it_is() -> None:

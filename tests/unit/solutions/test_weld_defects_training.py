@@ -1,5 +1,6 @@
 """How weld_defects trains: memory short, kill -9, the same seed, early stopping, running mean, anchors. Tiny data."""
 
+import dataclasses
 import itertools
 import json
 import math
@@ -25,6 +26,7 @@ from defects_in_welds.training.memory import is_out_of_memory, smaller_batch
 from defects_in_welds.training.platform_adapter import config_from_params
 from defects_in_welds.training.quiet_libraries import silence
 from defects_in_welds.training.time_budget import TimeBudget
+from torchmetrics.detection import MeanAveragePrecision
 
 SOLUTION = Path(__file__).parents[3] / "solutions" / "weld_defects"
 TINY: dict[str, dict[str, Any]] = {
@@ -146,10 +148,93 @@ def test_a_loss_that_stays_infinite_ends_the_training_with_advice(
 
 
 def test_the_last_checkpoint_is_that_of_the_last_epoch_even_if_another_was_better(
-    data: YoloData, tmp_path: Path
+    data: YoloData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train(data, tmp_path, train__epochs=3, train__learning_rate=1e-9)  # learns nothing: the first epoch is the best
+    script_scores(monkeypatch, 0.5, 0.4, 0.4)
+    train(data, tmp_path, train__epochs=3)
     assert [checkpoint(tmp_path, name)["epoch"] for name in ("best_model", "last")] == [0, 2]
+
+
+def test_where_nothing_is_found_the_newest_epoch_is_kept(data: YoloData, tmp_path: Path) -> None:
+    """A validation sample without a box scores 0 for ever: kept was the first epoch, whatever came after it."""
+    nothing = [dataclasses.replace(one, boxes=(), labels=()) for one in data.samples["valid"]]
+    train(YoloData(data.classes, data.samples | {"valid": nothing}), tmp_path, train__epochs=2)
+    assert checkpoint(tmp_path, "best_model")["epoch"] == 1
+
+
+def script_scores(monkeypatch: pytest.MonkeyPatch, *scores: float) -> None:
+    """The val_mAP of each epoch from now on."""
+    rest = iter(scores)
+
+    def scripted(metric: MeanAveragePrecision) -> dict[str, torch.Tensor]:
+        score = torch.tensor(next(rest))
+        return {"map": score, "map_50": score}
+
+    monkeypatch.setattr(MeanAveragePrecision, "compute", scripted)
+
+
+@pytest.mark.parametrize("is_moved", [False, True])
+def test_a_training_resumed_in_another_folder_keeps_the_best_of_before(
+    data: YoloData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_moved: bool
+) -> None:
+    """As in the workstation, where each run has its own folder; Lightning forgets the best score then."""
+    script_scores(monkeypatch, 0.5, 0.6, 0.4)
+    train(data, tmp_path / "a", train__epochs=3)
+    old = (tmp_path / "a").rename(tmp_path / "moved") if is_moved else tmp_path / "a"
+    options = {"train__resume": str(old / "checkpoints" / "last.ckpt")}
+    script_scores(monkeypatch, 0.3)
+    fitted = train(data, tmp_path / "b", train__epochs=4, **options)
+    assert fitted.best_path == (tmp_path / "b" / "checkpoints" / "best_model.ckpt").resolve()
+    assert fitted.val_map == pytest.approx(0.6) and checkpoint(tmp_path / "b", "best_model")["epoch"] == 1
+    script_scores(monkeypatch, 0.7)
+    assert train(data, tmp_path / "c", train__epochs=4, **options).val_map == pytest.approx(0.7)
+    (old / "checkpoints" / "best_model.ckpt").unlink()
+    script_scores(monkeypatch, 0.2)
+    assert train(data, tmp_path / "d", train__epochs=4, **options).val_map == pytest.approx(0.2)
+
+
+def test_workers_and_a_resume_change_neither_images_nor_draws(
+    data: YoloData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers ask for the order of the first epoch before Lightning says which epoch a resumed training is in."""
+    steps: list[tuple[float, int]] = []
+    forward = WeldDetector.forward
+
+    def watched(detector: WeldDetector, images: list[torch.Tensor], targets: Any = None) -> Any:
+        if targets is not None:
+            steps.append((sum(float(one.sum()) for one in images), hash(torch.get_rng_state().numpy().tobytes())))
+        return forward(detector, images, targets)
+
+    monkeypatch.setattr(WeldDetector, "forward", watched)
+    options = {"train__batch_size": 3, "augment__crop_probability": 0.5}
+    train(data, tmp_path / "whole", data__workers=0, train__epochs=2, **options)
+    whole = [*steps]
+    train(data, tmp_path / "workers", data__workers=2, train__epochs=2, **options)
+    assert [one[0] for one in steps[4:]] == pytest.approx([one[0] for one in whole])
+    del steps[4:]
+    train(data, tmp_path / "parts", data__workers=2, train__epochs=1, **options)
+    last = str(tmp_path / "parts" / "checkpoints" / "last.ckpt")
+    train(data, tmp_path / "parts", data__workers=2, train__epochs=2, train__resume=last, **options)
+    # The draws of a later step of an epoch go on from what the steps before it drew: those depend on the weights.
+    first, parts = (0, 2), steps[len(whole) :]
+    assert len(whole) == len(parts) == 4
+    assert [one[0] for one in parts] == pytest.approx([one[0] for one in whole])
+    assert [parts[i][1] for i in first] == [whole[i][1] for i in first]
+
+
+def test_history_is_json_after_a_step_that_was_left_out(
+    data: YoloData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    infinite_loss(monkeypatch, lambda step: step == 1)
+    text = train(data, tmp_path).history_path.read_text()
+    entry = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))["epochs"][0]
+    assert entry["train_loss"] is None and entry["val_mAP"] >= 0
+
+
+def test_the_time_of_an_attempt_that_ran_out_of_memory_counts() -> None:
+    again = TimeBudget(1, spent_s=45)
+    again.load_state_dict({"spent_s": 15, "validation_s": 0})
+    assert again.share == 0.75
 
 
 def test_other_errors_are_not_taken_for_short_memory() -> None:

@@ -8,8 +8,8 @@ from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.tv_tensors import BoundingBoxes
 
-LEAST_BOX_PX = 2.0
-"""a box cut down to less than this by a crop is no longer an example of its class"""
+LEAST_BOX_PX = 1e-3
+"""torchvision's crop makes a box whose middle it cuts off a point; a thin one, e.g. of a crack, is a box like others"""
 
 
 def make_augmentation(settings: Mapping[str, Any]) -> v2.Transform | None:
@@ -36,7 +36,7 @@ def make_augmentation(settings: Mapping[str, Any]) -> v2.Transform | None:
         steps.append(Noise(settings["noise_strength"]))
     if not steps:
         return None
-    return v2.Compose([*steps, v2.ClampBoundingBoxes(), v2.SanitizeBoundingBoxes(min_size=LEAST_BOX_PX)])
+    return v2.Compose([*steps, v2.ClampBoundingBoxes(), DropLostBoxes()])
 
 
 class CropAroundBoxes(v2.RandomIoUCrop):
@@ -50,6 +50,16 @@ class CropAroundBoxes(v2.RandomIoUCrop):
         """Where to cut; an image without boxes stays whole."""
         boxes = next(one for one in flat_inputs if isinstance(one, BoundingBoxes))
         return super().make_params(flat_inputs) if len(boxes) else {}
+
+
+class DropLostBoxes(torch.nn.Module):
+    """Takes boxes out that a crop left no area. SanitizeBoundingBoxes would take every box under a pixel as well."""
+
+    def forward(self, image: Tensor, target: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Boxes and their labels."""
+        corners = target["boxes"].as_subclass(Tensor)
+        keep = (corners[:, 2:] - corners[:, :2] > LEAST_BOX_PX).all(dim=1)
+        return image, {"boxes": corners[keep], "labels": target["labels"][keep]}
 
 
 class QuarterTurn(v2.Transform):

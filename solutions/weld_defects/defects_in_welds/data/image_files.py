@@ -54,10 +54,15 @@ def shrink_factor(size: Size, short_side: int, long_side: int) -> float:
     return 1.0 if needed > 0.75 else needed
 
 
+def read_size(size: Size, factor: float) -> Size:
+    """(width, height) of an image of `size` that is shrunk by `factor` when read: whole pixels."""
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
 def read_rgb(path: Path, factor: float = 1.0) -> Image.Image:
     """The image as 8-bit RGB, shrunk by `factor` (0..1]. Deep greys are stretched over their own range."""
     with Image.open(path) as file:
-        size = max(1, round(file.width * factor)), max(1, round(file.height * factor))
+        size = read_size(file.size, factor)
         if factor < 1 and file.format == "JPEG":
             file.draft("RGB", size)  # decodes at a half, quarter or eighth: much faster
         image = _eight_bit(file)

@@ -5,6 +5,7 @@ prepared/samples.json is what the training reads, prepared/report.json is every 
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -53,11 +54,11 @@ def prepare(folder: Path, prepared: Path, language: str, warn: Callable[[str], N
 def fingerprint(folder: Path) -> str:
     """Changes with any label, with data.yaml, with the name or size of an image. No times: a checkout changes those."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            is_text = path.suffix in (".txt", ".yaml")
-            content = path.read_bytes() if is_text else str(path.stat().st_size).encode()
-            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + content + b"\0")
+    # Not rglob: it leaves out what lies behind a link to a folder.
+    for path in sorted(Path(place, name) for place, _, names in os.walk(folder, followlinks=True) for name in names):
+        is_text = path.suffix in (".txt", ".yaml")
+        content = path.read_bytes() if is_text else str(path.stat().st_size).encode()
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + content + b"\0")
     return digest.hexdigest()
 
 

@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.transforms import v2
 from torchvision.tv_tensors import BoundingBoxes
 
-from defects_in_welds.data.image_files import read_rgb, shrink_factor
+from defects_in_welds.data.image_files import read_rgb, read_size, shrink_factor
 from defects_in_welds.data.samples import Sample
 
 Target = dict[str, Tensor]
@@ -42,12 +42,18 @@ class WeldDataset(Dataset[Item]):
         """By how much image `index` is shrunk when read, 1 for not at all."""
         return shrink_factor(self.samples[index].size, *self.sides)
 
+    def scale(self, index: int) -> Tensor:
+        """What brings a box (4) from the file of image `index` to the image as read, which has whole pixels."""
+        size = self.samples[index].size
+        width, height = read_size(size, self.factor(index))
+        return torch.tensor([width / size[0], height / size[1]]).repeat(2)
+
     def __getitem__(self, key: int) -> Item:
         index = key % len(self)
         sample, factor = self.samples[index], self.factor(index)
         image = v2.functional.pil_to_tensor(read_rgb(sample.image_path, factor))
         # reshape: an image without boxes gives (0, 4), not (0,)
-        boxes = torch.tensor(sample.boxes, dtype=torch.float32).reshape(-1, 4) * factor
+        boxes = torch.tensor(sample.boxes, dtype=torch.float32).reshape(-1, 4) * self.scale(index)
         labels = torch.tensor(sample.labels, dtype=torch.int64)
         if self.augment is not None:
             framed = BoundingBoxes(boxes, format="XYXY", canvas_size=tuple(image.shape[1:]))

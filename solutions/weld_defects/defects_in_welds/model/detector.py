@@ -42,6 +42,8 @@ class WeldDetector(nn.Module):
         self.settings = dict(settings)
         self.network = build_network(len(classes), settings, [] if warnings is None else warnings)
         self.network.transform = InputScaling.like(self.network.transform)
+        self.network.rpn.anchor_generator = ExactAnchors.like(self.network.rpn.anchor_generator)
+        _show_strides(self.network)
         self.network.to(memory_format=torch.channels_last)
         # torchvision computes with boxes in the type of these answers. bfloat16 has 8 bits: at 600 px it knows every
         # fourth pixel, so true boxes would shift and thin ones vanish, and with them the loss (log of a width of 0).
@@ -80,9 +82,38 @@ class WeldDetector(nn.Module):
             raise ValueError(f"{path} is no file of this solution: it names neither classes nor settings")
         known = json.loads(bytes(state["_extra_state"].tolist()))
         # Built as it was, ImageNet start included (batch norm is frozen with it); then every weight is replaced.
-        detector = cls(known["classes"], known["settings"])
+        # The weights file that the training started from may lie on another machine.
+        detector = cls(known["classes"], known["settings"] | {"weights_path": ""})
         detector.load_state_dict(state)
         return detector.eval()
+
+
+class ExactAnchors(AnchorGenerator):
+    """Anchors in float32 even where the maps are bfloat16, which moves those near 600 px by 2 px."""
+
+    @classmethod
+    def like(cls, other: AnchorGenerator) -> "ExactAnchors":
+        """The same anchors as `other`."""
+        anchors = cls(other.sizes, other.aspect_ratios)
+        anchors.cell_anchors = other.cell_anchors
+        return anchors
+
+    def set_cell_anchors(self, dtype: torch.dtype, device: torch.device) -> None:
+        """Called by torchvision with the type of the maps."""
+        super().set_cell_anchors(torch.float32, device)
+
+
+def _show_strides(network: FasterRCNN) -> None:
+    """Show the pooling a square: it takes the strides of the maps, for good, from the first image that it sees.
+
+    It compares their padded height with the unpadded one of the image, and so takes 4 for 2 where that is a flat strip.
+    """
+    was_training, side = network.training, 256
+    network.eval()
+    with torch.no_grad():
+        maps = network.backbone(torch.zeros(1, 3, side, side))
+        network.roi_heads.box_roi_pool(maps, [torch.tensor([[0.0, 0.0, 64.0, 64.0]])], [(side, side)])
+    network.train(was_training)
 
 
 def _in_float32(head: nn.Module, given: Any, answers: tuple[Any, Any]) -> tuple[Any, Any]:

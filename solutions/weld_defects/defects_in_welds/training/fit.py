@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer, seed_everything
-from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, WeightAveraging
+from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, WeightAveraging
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
@@ -19,6 +20,7 @@ from defects_in_welds.model import detection_module
 from defects_in_welds.model.anchor_shapes import fit_anchor_shapes
 from defects_in_welds.model.detection_module import DetectionModule
 from defects_in_welds.model.detector import Warnings, WeldDetector
+from defects_in_welds.training.checkpoints import BestCheckpoint, LastCheckpoint
 from defects_in_welds.training.history import HistoryWriter
 from defects_in_welds.training.memory import is_out_of_memory, release, smaller_batch
 from defects_in_welds.training.time_budget import TimeBudget
@@ -55,9 +57,9 @@ def fit(
     language = chosen_language(config.data.language)
     batch_size, accumulate = config.train.batch_size, config.train.accumulate
     resume, last = _resume_path(config.train.resume), outputs / "checkpoints" / "last.ckpt"
-    before = _version(last)
+    before, spent_s = _version(last), 0.0
     while True:
-        attempt = _Attempt(config, classes, samples, outputs, batch_size, accumulate)
+        attempt = _Attempt(config, classes, samples, outputs, batch_size, accumulate, spent_s)
         try:
             return attempt.run([*callbacks()], loggers, warn, is_progress_bar_shown, resume)
         except FloatingPointError as error:
@@ -67,6 +69,7 @@ def fit(
                 raise
             if batch_size == 1:
                 raise MemoryError(text("memory_gone", language)) from error
+        spent_s = attempt.budget.used_s
         del attempt
         release()
         old, effective = batch_size, batch_size * accumulate
@@ -83,10 +86,18 @@ class _Attempt:
     """A training with one batch size, up to its end or to an error."""
 
     def __init__(
-        self, config: DictConfig, classes: list[str], samples: Samples, outputs: Path, batch_size: int, accumulate: int
+        self,
+        config: DictConfig,
+        classes: list[str],
+        samples: Samples,
+        outputs: Path,
+        batch_size: int,
+        accumulate: int,
+        spent_s: float = 0.0,
     ) -> None:
         self.config, self.classes, self.samples, self.outputs = config, classes, samples, outputs
         self.batch_size, self.accumulate = batch_size, accumulate
+        self.budget = TimeBudget(config.train.max_minutes, spent_s)
 
     def run(
         self,
@@ -102,13 +113,13 @@ class _Attempt:
         # A little precision of the matrix products for much speed on tensor cores; no effect elsewhere.
         torch.set_float32_matmul_precision("high")
         history = HistoryWriter(outputs / "metrics" / "history.json")
-        best, last = _checkpoints(outputs / "checkpoints")
-        budget = TimeBudget(config.train.max_minutes)
+        folder = outputs / "checkpoints"
+        best, budget = BestCheckpoint(folder, resume), self.budget
         trainer = Trainer(
             **{**OmegaConf.to_container(config.trainer), "precision": chosen_precision(config.trainer)},
             max_epochs=config.train.epochs,
             accumulate_grad_batches=self.accumulate,
-            callbacks=[*callbacks, history, budget, *_optional(config, bool(loggers)), best, last],
+            callbacks=[*callbacks, history, budget, *_optional(config, bool(loggers)), best, LastCheckpoint(folder)],
             logger=list(loggers) or False,
             log_every_n_steps=10,
             enable_progress_bar=is_progress_bar_shown,
@@ -121,18 +132,21 @@ class _Attempt:
         for code, holes in warnings:
             warn(text(code, chosen_language(config.data.language), **holes))
         module = DetectionModule(detector, OmegaConf.to_container(config.train), lambda: budget.share)
-        trainer.fit(module, self._train_loader(trainer), self._val_loader(), ckpt_path=resume, weights_only=True)
+        trainer.fit(
+            module, self._train_loader(trainer, resume), self._val_loader(), ckpt_path=resume, weights_only=True
+        )
         return Fitted(Path(best.best_model_path), history.path, float(best.best_model_score or 0.0))
 
-    def _train_loader(self, trainer: Trainer) -> torch.utils.data.DataLoader:
+    def _train_loader(self, trainer: Trainer, resume: Path | None) -> torch.utils.data.DataLoader:
         data, train = self.config.data, self.config.train
         augment = make_augmentation(self.config.augment)
         dataset = WeldDataset(self.samples["train"], (data.short_side, data.long_side), augment, train.seed)
         step = self.batch_size * self.accumulate
         is_portrait = [sample.size[1] > sample.size[0] for sample in dataset.samples]
-        sampler = EpochSampler(
-            len(dataset), step, train.seed, lambda: trainer.current_epoch, is_portrait, self.batch_size
-        )
+        # Workers take the order of the first epoch before Lightning has read the checkpoint.
+        first, loop = _epochs_in(resume) if resume else 0, trainer.fit_loop
+        epoch = lambda: max(first, loop.epoch_progress.current.processed)  # noqa: E731
+        sampler = EpochSampler(len(dataset), step, train.seed, epoch, is_portrait, self.batch_size)
         return make_loader(dataset, self.batch_size, data.workers, sampler)
 
     def _val_loader(self) -> torch.utils.data.DataLoader:
@@ -147,9 +161,10 @@ class EpochSeed(Callback):
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the epoch's random numbers."""
-        torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch)
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Start the epoch's random numbers, after the loader: it draws some, how many depends on its workers."""
+        if batch_idx == 0:
+            torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch)
 
 
 def detector_settings(config: DictConfig, train_samples: Sequence[Sample] = ()) -> dict:
@@ -194,14 +209,6 @@ def running_mean(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tenso
         return averaged * kept + current * (1 - kept)
 
     return mean
-
-
-def _checkpoints(folder: Path) -> tuple[ModelCheckpoint, ModelCheckpoint]:
-    """best_model.ckpt, and last.ckpt after each epoch: Lightning's own `save_last` writes it with a new best only."""
-    # At the very end of an epoch: a checkpoint written after the validation, the default, resumes inside its epoch.
-    common = {"dirpath": folder, "save_on_train_epoch_end": True, "enable_version_counter": False}
-    best = ModelCheckpoint(filename="best_model", monitor="val_mAP", mode="max", **common)
-    return best, ModelCheckpoint(filename="last", **common)
 
 
 def _resume_path(given: str) -> Path | None:

@@ -1,6 +1,7 @@
 """Writes metrics/history.json: one entry an epoch, and the best one by val_mAP."""
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ class HistoryWriter(Callback):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.epochs: list[dict[str, float]] = []
+        self.epochs: list[dict[str, float | None]] = []
         self.epoch_start = self.images_per_s = 0.0
         self.seen_images = 0
 
@@ -43,16 +44,18 @@ class HistoryWriter(Callback):
             "val_mAP50": known.get("val_mAP50"),
             "images_per_s": self.images_per_s,
         }
-        entry = {name: round(float(value), 5) for name, value in values.items() if value is not None}
+        known_values = {name: float(value) for name, value in values.items() if value is not None}
+        # JSON has no NaN, which the mean loss of an epoch is if a step was left out for it.
+        entry = {name: round(one, 5) if math.isfinite(one) else None for name, one in known_values.items()}
         self.epochs.append({"epoch": trainer.current_epoch + 1, **entry})
         best = max(self.epochs, key=lambda one: one.get("val_mAP", 0.0))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text(json.dumps({"epochs": self.epochs, "best": best}, indent=1), encoding="utf-8")
 
-    def state_dict(self) -> dict[str, list[dict[str, float]]]:
+    def state_dict(self) -> dict[str, list[dict[str, float | None]]]:
         """Goes into the checkpoint, so that a resumed training keeps its past."""
         return {"epochs": self.epochs}
 
-    def load_state_dict(self, state_dict: dict[str, list[dict[str, float]]]) -> None:
+    def load_state_dict(self, state_dict: dict[str, list[dict[str, float | None]]]) -> None:
         """The past of a resumed training."""
         self.epochs = list(state_dict["epochs"])

@@ -46,7 +46,7 @@ class PlatformReporter(Callback):
         self.artifacts, self.language = artifacts, language
         self.graphs = PlatformAPI.get_train_graph_logger()
         self.logger = PlatformAPI.get_logger()
-        self.best_score = -1.0
+        self.best_shown = 0
         self.epoch_start = 0.0
         self.seen_images = 0
 
@@ -118,10 +118,13 @@ class PlatformReporter(Callback):
 
     def _save_best(self, trainer: Trainer) -> None:
         checkpoint = trainer.checkpoint_callback
-        score = float(checkpoint.best_model_score) if checkpoint.best_model_score is not None else -1.0
-        if score > self.best_score:
-            self.best_score = score
-            PlatformAPI.save_artifact(checkpoint.best_model_path, "checkpoint", {"val_mAP": round(score, 5)})
+        if checkpoint.best_model_score is None:
+            return
+        # By the file, not by the score: an equal one may have been written over it.
+        written = Path(checkpoint.best_model_path).stat().st_mtime_ns
+        if written != self.best_shown:
+            self.best_shown, score = written, round(float(checkpoint.best_model_score), 5)
+            PlatformAPI.save_artifact(checkpoint.best_model_path, "checkpoint", {"val_mAP": score})
 
     def _save_last(self, trainer: Trainer) -> None:
         last = self.artifacts / "checkpoints" / "last.ckpt"

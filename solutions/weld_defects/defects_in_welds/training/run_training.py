@@ -11,7 +11,8 @@ from defects_in_welds.training.quiet_libraries import silence
 silence()
 
 from defects_in_welds.data.prepare import load_or_prepare  # noqa: E402
-from defects_in_welds.data.problems import DataError  # noqa: E402
+from defects_in_welds.data.problems import DataError, chosen_language, text  # noqa: E402
+from defects_in_welds.export.onnx_file import ParityError  # noqa: E402
 from defects_in_welds.export.weights import write_weights  # noqa: E402
 from defects_in_welds.training.experiment_loggers import log_model, log_outputs, make_loggers  # noqa: E402
 from defects_in_welds.training.fit import Fitted, fit  # noqa: E402
@@ -30,7 +31,12 @@ def train_from_folder(config: DictConfig, root: Path = ROOT) -> Fitted:
     loggers = make_loggers(config, root)
     fitted = fit(config, classes, samples, root, loggers=loggers, is_progress_bar_shown=sys.stderr.isatty())
     log_outputs(loggers, fitted.best_path, fitted.history_path)
-    parity = write_weights(fitted.best_path, root / "export", samples["valid"], config.export.onnx)
+    try:
+        parity = write_weights(fitted.best_path, root / "export", samples["valid"], config.export.onnx)
+    except ParityError as error:
+        # The training of an hour is not lost for it: checkpoints and .pth are there.
+        print(text("onnx_differs", chosen_language(config.data.language), detail=error), file=sys.stderr)
+        parity = {}
     if parity:
         log_model(loggers, root / "export" / "weld_defects.onnx", parity)
         print(f"ONNX equals PyTorch: {parity}")

@@ -12,9 +12,10 @@ class TimeBudget(Callback):
     The training stops early enough for a last validation, as long as the longest one so far.
     """
 
-    def __init__(self, minutes: float) -> None:
+    def __init__(self, minutes: float, spent_s: float = 0.0) -> None:
+        """`spent_s`: seconds that are over already, e.g. those of an attempt that ran out of memory."""
         self.budget_s = 60 * minutes
-        self.spent_s = 0.0
+        self.spent_s = spent_s
         self.started: float | None = None
         self.validation_start = self.validation_s = 0.0
 
@@ -23,9 +24,11 @@ class TimeBudget(Callback):
         """What part of the time is over, 0..1."""
         if not self.budget_s:
             return 0.0
-        return min(1.0, self._used_s() / max(self.budget_s - self.validation_s, 1e-9))
+        return min(1.0, self.used_s / max(self.budget_s - self.validation_s, 1e-9))
 
-    def _used_s(self) -> float:
+    @property
+    def used_s(self) -> float:
+        """Seconds that are over."""
         return self.spent_s + (time.monotonic() - self.started if self.started is not None else 0.0)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -49,8 +52,9 @@ class TimeBudget(Callback):
 
     def state_dict(self) -> dict[str, float]:
         """Goes into the checkpoint: a resumed training has the rest of the time."""
-        return {"spent_s": self._used_s(), "validation_s": self.validation_s}
+        return {"spent_s": self.used_s, "validation_s": self.validation_s}
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
         """The time spent before."""
-        self.spent_s, self.validation_s = state_dict["spent_s"], state_dict["validation_s"]
+        # A checkpoint does not know of what was spent after it, in an attempt that failed.
+        self.spent_s, self.validation_s = max(self.spent_s, state_dict["spent_s"]), state_dict["validation_s"]
