@@ -229,3 +229,15 @@ def test_weights_that_began_with_a_file_need_it_no_more(tmp_path: Path) -> None:
     torch.save(begun.state_dict(), tmp_path / "weights.pth")
     (tmp_path / "start.pth").unlink()
     assert WeldDetector.from_weights(tmp_path / "weights.pth").classes == CLASSES
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite0_fpn", "mobilenet_v3_large_320_fpn"])
+def test_there_are_always_proposals(name: str) -> None:
+    """ONNX Runtime refuses to reshape none of them."""
+    unsure = WeldDetector(CLASSES, SMALL_SETTINGS | {"name": name})
+    torch.nn.init.constant_(unsure.network.rpn.head.cls_logits.bias, -20.0)
+    counts: list[int] = []
+    unsure.network.rpn.register_forward_hook(lambda _, given, answer: counts.extend(map(len, answer[0])))
+    with torch.no_grad():
+        unsure.eval()(list(torch.rand(1, 3, 96, 96)))
+    assert counts and min(counts) > 0

@@ -133,6 +133,8 @@ def build_network(class_count: int, settings: Mapping[str, Any], warnings: Warni
     if name not in TORCHVISION_DETECTORS:
         raise ValueError(f"model.name is {name!r}; known are {', '.join(MODEL_NAMES)}")
     build, weights = TORCHVISION_DETECTORS[name]
+    # Its own threshold of 0.05 may leave no proposal at all, which the exported ONNX file cannot reshape.
+    sizes["rpn_score_thresh"] = 0.0
     network = build(weights=None, weights_backbone=None, num_classes=class_count + 1, **sizes)
     if settings["is_pretrained"]:
         _load_detector_weights(network, settings["weights_path"], weights.url, warnings)
