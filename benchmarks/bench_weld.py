@@ -98,7 +98,7 @@ class OwnCode:
     def answers(self, samples: list[Any]) -> list[dict[str, Any]]:
         """The time counts from decoded pixels to boxes."""
         import numpy as np
-        from defects_in_welds.data.image_files import read_rgb, shrink_factor
+        from defects_in_welds.data.image_files import read_rgb, read_scale, shrink_factor
         from defects_in_welds.export.engines import OnnxEngine, TorchEngine
 
         onnx = self.copy / "export" / "weld_defects.onnx"
@@ -111,7 +111,8 @@ class OwnCode:
             begin = time.monotonic()
             answer = engine.find(np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32) / np.float32(255))
             seconds += time.monotonic() - begin if found else 0.0
-            found.append({**answer, "boxes": answer["boxes"] / factor})
+            scale = np.array(read_scale(sample.size, factor), dtype=np.float32)
+            found.append({**answer, "boxes": answer["boxes"] / scale})
         self.job.row["predict_images_per_s"] = (len(samples) - 1) / seconds
         return found[1:]
 

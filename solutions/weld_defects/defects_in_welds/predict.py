@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from defects_in_welds.data.image_files import IMAGE_SUFFIXES, check_image, read_rgb, shrink_factor
+from defects_in_welds.data.image_files import IMAGE_SUFFIXES, check_image, read_rgb, read_scale, shrink_factor
 from defects_in_welds.data.problems import chosen_language
 from defects_in_welds.evaluation.markup import markup_of
 from defects_in_welds.export.engines import Answer, Engine, open_engine
@@ -54,9 +54,7 @@ def find_in_file(engine: Engine, path: Path, size: tuple[int, int]) -> tuple[Ima
     image = read_rgb(path, factor)
     pixels = np.ascontiguousarray(np.asarray(image, dtype=np.float32).transpose(2, 0, 1) / np.float32(255))
     answer = engine.find(pixels)
-    # The image as read has whole pixels: by `factor` alone a box could end outside of the file's.
-    scale = np.array([image.width / size[0], image.height / size[1]] * 2, dtype=np.float32)
-    return image, {**answer, "boxes": answer["boxes"] / scale}
+    return image, {**answer, "boxes": answer["boxes"] / np.array(read_scale(size, factor), dtype=np.float32)}
 
 
 def draw_overlay(image: Image.Image, answer: Answer, classes: list[str], scale: float) -> Image.Image:

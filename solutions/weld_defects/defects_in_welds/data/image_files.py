@@ -59,6 +59,12 @@ def read_size(size: Size, factor: float) -> Size:
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
+def read_scale(size: Size, factor: float) -> tuple[float, float, float, float]:
+    """What brings a box x1, y1, x2, y2 from the file to the image as read, whose sides are whole pixels."""
+    width, height = read_size(size, factor)
+    return width / size[0], height / size[1], width / size[0], height / size[1]
+
+
 def read_rgb(path: Path, factor: float = 1.0) -> Image.Image:
     """The image as 8-bit RGB, shrunk by `factor` (0..1]. Deep greys are stretched over their own range."""
     with Image.open(path) as file:

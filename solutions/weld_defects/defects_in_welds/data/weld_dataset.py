@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.transforms import v2
 from torchvision.tv_tensors import BoundingBoxes
 
-from defects_in_welds.data.image_files import read_rgb, read_size, shrink_factor
+from defects_in_welds.data.image_files import read_rgb, read_scale, shrink_factor
 from defects_in_welds.data.samples import Sample
 
 Target = dict[str, Tensor]
@@ -43,10 +43,8 @@ class WeldDataset(Dataset[Item]):
         return shrink_factor(self.samples[index].size, *self.sides)
 
     def scale(self, index: int) -> Tensor:
-        """What brings a box (4) from the file of image `index` to the image as read, which has whole pixels."""
-        size = self.samples[index].size
-        width, height = read_size(size, self.factor(index))
-        return torch.tensor([width / size[0], height / size[1]]).repeat(2)
+        """What brings a box (4) from the file of image `index` to the image as read."""
+        return torch.tensor(read_scale(self.samples[index].size, self.factor(index)))
 
     def __getitem__(self, key: int) -> Item:
         index = key % len(self)

@@ -144,8 +144,11 @@ class _Attempt:
         step = self.batch_size * self.accumulate
         is_portrait = [sample.size[1] > sample.size[0] for sample in dataset.samples]
         # Workers take the order of the first epoch before Lightning has read the checkpoint.
-        first, loop = _epochs_in(resume) if resume else 0, trainer.fit_loop
-        epoch = lambda: max(first, loop.epoch_progress.current.processed)  # noqa: E731
+        first = _epochs_in(resume) if resume else 0
+
+        def epoch() -> int:
+            return max(first, trainer.fit_loop.epoch_progress.current.processed)
+
         sampler = EpochSampler(len(dataset), step, train.seed, epoch, is_portrait, self.batch_size)
         return make_loader(dataset, self.batch_size, data.workers, sampler)
 
