@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.e2e.conftest import ROOT, Workstation
 
@@ -15,7 +15,8 @@ SHOTS = ROOT / "test-results" / "main-story"
 EPOCHS = 3
 MINUTES_MS = 60_000
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 1000, "height": 900}
-HIDDEN_WIDTH = "element => element.scrollWidth - element.clientWidth"
+IS_WHOLE = """element => element.scrollWidth === element.clientWidth
+    && element.getBoundingClientRect().right <= window.innerWidth"""
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +66,7 @@ def canvas_fits_a_narrow_window(page: Page, workstation: Workstation) -> None:
     expect(image).to_have_js_property("clientWidth", 760, timeout=MINUTES_MS)
     page.set_viewport_size(NARROW)
     expect(image).not_to_have_js_property("clientWidth", 760, timeout=MINUTES_MS)
-    settle(page)
-    assert image.evaluate(HIDDEN_WIDTH) == 0
-    assert image.evaluate("element => element.getBoundingClientRect().right") <= NARROW["width"]
+    wait_until_whole(image)  # its place shrinks first, then the canvas
     shot(page, "1-annotate-narrow")
     page.set_viewport_size(WIDE)
     expect(image).to_have_js_property("clientWidth", 760, timeout=MINUTES_MS)
@@ -84,9 +83,7 @@ def create_project(page: Page, workstation: Workstation, solution_zip: Path) -> 
     expect(page.locator(".st-key-to_training button")).to_be_enabled()
     shot(page, "2-project")
     page.set_viewport_size(NARROW)
-    files = page.locator("[class*=st-key-code_list_] .dvn-scroller")
-    page.wait_for_timeout(500)  # the grid measures itself after the window
-    assert files.evaluate(HIDDEN_WIDTH) == 0, "a column of the file list is out of sight"
+    wait_until_whole(page.locator("[class*=st-key-code_list_] .dvn-scroller"))
     page.set_viewport_size(WIDE)
     match = re.search(r"project=([0-9a-f]+)", page.url)
     assert match
@@ -181,6 +178,14 @@ def delete_the_test(page: Page, workstation: Workstation, run_id: str) -> None:
 
 def press(page: Page, key: str) -> None:
     page.locator(f".st-key-{key} button, .st-key-{key} label").first.click()
+
+
+def wait_until_whole(element: Locator) -> None:
+    """Wait until all of its content is seen, inside the window."""
+    deadline = time.monotonic() + MINUTES_MS / 1000
+    while not element.evaluate(IS_WHOLE):
+        assert time.monotonic() < deadline, f"a part of {element} is out of sight"
+        time.sleep(0.1)
 
 
 def settle(page: Page) -> None:
