@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 ROUNDS = 10
@@ -23,20 +24,20 @@ Log = Callable[[float, int], object]
 
 def main() -> None:
     """Print the table and the import times."""
-    with tempfile.TemporaryDirectory() as folder:
-        found = loggers(Path(folder))
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as opened:
+        found = loggers(Path(folder), opened)
         show_points(measure_points(found))
         show_worst(found)
     show_imports()
 
 
-def loggers(folder: Path) -> dict[str, Log]:
-    """Each logs one value at one iteration; all keep their default buffering."""
+def loggers(folder: Path, opened: ExitStack) -> dict[str, Log]:
+    """Each logs one value at one iteration; all keep their default buffering and are closed with `opened`."""
     os.environ["ARM_RUN_DIR"] = str(folder)
     import PlatformAPI
 
     platform = PlatformAPI.get_train_graph_logger()
-    plain = (folder / "plain.jsonl").open("a", encoding="utf-8")
+    plain = opened.enter_context((folder / "plain.jsonl").open("a", encoding="utf-8"))
 
     def log_plain(value: float, i: int) -> None:
         plain.write(json.dumps({"t": time.time(), "name": "loss", "v": value, "e": 0, "i": i}) + "\n")
@@ -50,7 +51,7 @@ def loggers(folder: Path) -> dict[str, Log]:
     except ImportError:
         print("TensorBoard is not installed: left out")
     else:
-        board = SummaryWriter(str(folder / "tensorboard"))
+        board = opened.enter_context(SummaryWriter(str(folder / "tensorboard")))
         found["TensorBoard SummaryWriter (queued)"] = lambda value, i: board.add_scalar("loss", value, i)
     return found
 
