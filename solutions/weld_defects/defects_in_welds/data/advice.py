@@ -1,5 +1,6 @@
 """Advice about samples that are right and still teach or show little; nothing here stops a training."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def size_advice(samples: Splits, sides: Sides, finest_stride: int, shown: Callab
         if narrow:
             smallest, sample = min(narrow, key=lambda one: one[0])
             holes = {"count": len(narrow), "total": len(seen), "split": split, "least": finest_stride}
-            holes |= {"smallest": round(smallest, 1), "short_side": sides[0], "long_side": sides[1]}
+            holes |= {"smallest": math.floor(smallest * 10) / 10, "short_side": sides[0], "long_side": sides[1]}
             problems.append(Problem("boxes_narrow", shown(sample.image_path), None, holes))
     return problems
 
