@@ -25,7 +25,7 @@ from defects_in_welds.data.problems import (
 from defects_in_welds.data.samples import Sample
 from defects_in_welds.data.weld_dataset import WeldDataset
 from defects_in_welds.data.yolo_folder import read_yolo_folder
-from defects_in_welds.predict import find_in_file
+from defects_in_welds.predict import find_in_file, predict_folder
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
@@ -304,6 +304,25 @@ def test_a_huge_image_is_read_small_and_its_boxes_follow(tmp_path: Path) -> None
     assert target["boxes"][0].tolist() == pytest.approx(seen, abs=1)
 
 
+class Whole:
+    """An engine that frames every image."""
+
+    classes, sides = ["a"], (320, 640)
+
+    def find(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        box = [[0, 0, image.shape[2], image.shape[1]]]
+        return {"boxes": np.array(box, np.float32), "labels": np.zeros(1, int), "scores": np.ones(1, np.float32)}
+
+
+def test_predict_tells_how_small_the_network_sees_a_strip(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (12000, 300)).save(tmp_path / "photos" / "strip.jpg")
+    Image.new("RGB", (1200, 300)).save(tmp_path / "photos" / "wide.jpg")
+    assert predict_folder(Whole(), tmp_path / "photos", tmp_path / "out", 0.5) == (2, 0)
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("strip.jpg: 12000×300: the network sees it as 640×16")
+
+
 def test_boxes_of_a_shrunk_image_end_where_it_ends(tmp_path: Path) -> None:
     """By one factor for both sides a box at the edge came 3 px outside of this file, and a training refused it."""
     size = (4500, 1001)
@@ -311,13 +330,6 @@ def test_boxes_of_a_shrunk_image_end_where_it_ends(tmp_path: Path) -> None:
     dataset = WeldDataset([Sample(tmp_path / "strip.jpg", size, ((10.0, 10.0, 4500.0, 1001.0),), (0,))], (320, 640))
     pixels, target = dataset[0]
     assert target["boxes"][0, 2:].tolist() == pytest.approx([pixels.shape[2], pixels.shape[1]], abs=1e-3)
-
-    class Whole:
-        classes, sides = ["a"], (320, 640)
-
-        def find(self, image: np.ndarray) -> dict[str, np.ndarray]:
-            box = [[0, 0, image.shape[2], image.shape[1]]]
-            return {"boxes": np.array(box, np.float32), "labels": np.zeros(1, int), "scores": np.ones(1, np.float32)}
 
     _, answer = find_in_file(Whole(), tmp_path / "strip.jpg", size)
     assert answer["boxes"][0].tolist() == pytest.approx([0, 0, *size], abs=0.01)
