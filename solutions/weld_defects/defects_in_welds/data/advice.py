@@ -9,7 +9,7 @@ from defects_in_welds.data.problems import Problem
 from defects_in_welds.data.samples import Sample
 
 LEAST_IMAGE_PX = 32
-"""short side of an image as the network sees it; below it the map of stride 32 is not even one cell high"""
+"""short side of an image as the network sees it; below it the map of stride 32 is not even one cell across"""
 Splits = Mapping[str, Sequence[Sample]]
 Sides = tuple[int, int]
 
@@ -31,7 +31,7 @@ def size_advice(samples: Splits, sides: Sides, finest_stride: int, shown: Callab
     """Images and boxes that are too small where the network sees them; `shown` names an image file in problems.
 
     `sides` are the network's short and long side, `finest_stride` the pixels of a cell of its finest map. A box
-    narrower than a cell has no cell of its own, and under 4 px an edge that is 1 px off leaves an IoU of 0.5 or less.
+    narrower than a cell has no cell of its own; and where one of 3 px is answered 1 px off, an IoU of 0.5 is left.
     """
     problems: list[Problem] = []
     for split, ones in samples.items():
