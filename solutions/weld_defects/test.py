@@ -10,6 +10,7 @@ silence()
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from defects_in_welds.data.advice import size_advice, split_advice  # noqa: E402
 from defects_in_welds.data.platform_sample import read_platform_sample  # noqa: E402
 from defects_in_welds.data.problems import chosen_language, raise_for, text, warn_of  # noqa: E402
 from defects_in_welds.data.samples import Sample  # noqa: E402
@@ -29,6 +30,10 @@ def main() -> None:
     # The last sample is the test one.
     dataset = PlatformAPI.generate_dataset(PlatformAPI.get_available_datasets()[-1])
     samples, problems = read_platform_sample(dataset.get_all_images_path(), dataset.get_all_markups(), classes)
+    settings, split = detector.settings, {"test": samples}
+    problems += split_advice(split, classes, {"test": dataset.role})
+    sides = settings["short_side"], settings["long_side"]
+    problems += size_advice(split, sides, int(settings["finest_stride"]), lambda path: path.name)
     warn_of(problems, language, logger.warning)
     raise_for(problems, language)
     count = sum(len(sample.boxes) for sample in samples)

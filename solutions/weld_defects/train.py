@@ -10,14 +10,15 @@ from defects_in_welds.training.quiet_libraries import silence  # noqa: E402  (pr
 
 silence()
 
+from defects_in_welds.data.advice import size_advice, split_advice  # noqa: E402
 from defects_in_welds.data.platform_sample import read_platform_sample  # noqa: E402
 from defects_in_welds.data.problems import DataError, chosen_language, raise_for, text, warn_of  # noqa: E402
-from defects_in_welds.data.samples import unseen_classes  # noqa: E402
 from defects_in_welds.export.onnx_file import ParityError  # noqa: E402
 from defects_in_welds.export.weights import parity_images  # noqa: E402
 from defects_in_welds.model.detector import WeldDetector  # noqa: E402
 from defects_in_welds.training.fit import fit  # noqa: E402
 from defects_in_welds.training.platform_adapter import PlatformReporter, config_from_params  # noqa: E402
+from omegaconf import DictConfig  # noqa: E402
 
 
 def main() -> None:
@@ -33,7 +34,7 @@ def main() -> None:
     if len(datasets) < 2:
         raise SystemExit(text("samples_few", language, known=", ".join(one.role for one in datasets) or "–"))
     classes = PlatformAPI.get_classes()
-    samples = checked_samples(datasets, classes, language)
+    samples = checked_samples(datasets, classes, config)
     artifacts = PlatformAPI.get_artifacts_dir()
     fitted = fit(
         config, classes, samples, artifacts, lambda: [PlatformReporter(artifacts, language)], warn=logger.warning
@@ -60,9 +61,9 @@ def save_weights(detector: WeldDetector, valid: list, has_onnx: bool, language: 
     PlatformAPI.get_logger().info(text("onnx_equal", language, **holes))
 
 
-def checked_samples(datasets: list, classes: list[str], language: str) -> dict[str, list]:
+def checked_samples(datasets: list, classes: list[str], config: DictConfig) -> dict[str, list]:
     """Samples by split, every fault of the data reported before anything is trained."""
-    logger, samples, problems = PlatformAPI.get_logger(), {}, []
+    logger, language, samples, problems = PlatformAPI.get_logger(), config.data.language, {}, []
     for split, dataset in zip(("train", "valid", "test"), datasets, strict=False):
         PlatformAPI.generate_dataset(dataset)
         images, markups = dataset.get_all_images_path(), dataset.get_all_markups()
@@ -70,7 +71,9 @@ def checked_samples(datasets: list, classes: list[str], language: str) -> dict[s
         problems += found
         count = sum(len(sample.boxes) for sample in samples[split])
         logger.info(text("sample_read", language, role=dataset.role, images=len(samples[split]), boxes=count))
-    problems += unseen_classes(samples["train"], classes, datasets[0].role)
+    problems += split_advice(samples, classes, {split: one.role for split, one in zip(samples, datasets, strict=False)})
+    sides = config.data.short_side, config.data.long_side
+    problems += size_advice(samples, sides, int(config.model.finest_stride), lambda path: path.name)
     warn_of(problems, language, logger.warning)
     try:
         raise_for(problems, language)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from defects_in_welds.data.advice import image_advice
 from defects_in_welds.data.image_files import IMAGE_SUFFIXES, check_image, read_rgb, read_scale, shrink_factor
 from defects_in_welds.data.problems import chosen_language
 from defects_in_welds.evaluation.markup import markup_of
@@ -35,6 +36,8 @@ def predict_folder(engine: Engine, folder: Path, out: Path, confidence: float, l
             bad += 1
             print(problems[0].sentence(language), file=sys.stderr)
             continue
+        for advice in image_advice(size, path.name, engine.sides):
+            print(advice.sentence(language), file=sys.stderr)
         image, answer = find_in_file(engine, path, size)
         keep = answer["scores"] >= confidence
         answer = {key: value[keep] for key, value in answer.items()}

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 import yaml
+from defects_in_welds.settings_check import SettingError, check_settings
+from hydra import compose, initialize_config_dir
 
 SOLUTION = Path(__file__).parents[3] / "solutions" / "weld_defects"
 SMALL = {"finest_stride": "8", "short_side": 128, "long_side": 160, "workers": 0, "is_pretrained": False}
@@ -114,6 +116,43 @@ def test_the_command_line_trains_and_records_in_mlflow(copied_solution: Path, we
     assert [one["name"] for one in json.loads(signature["inputs"])] == ["image"]
     assert [one["name"] for one in json.loads(signature["outputs"])] == ["boxes", "labels", "scores"]
     assert [path.suffix for path in (copied_solution / "export").iterdir() if path.suffix == ".onnx"] == [".onnx"]
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("train.epochs=abc", "train.epochs=abc cannot be; known is int 1…1000"),
+        ("train.epochs=true", "train.epochs=True cannot be; known is int 1…1000"),
+        ("train.batch_size=0", "train.batch_size=0 cannot be; known is int 1…128"),
+        ("train.max_minutes=soon", "train.max_minutes=soon cannot be; known is float 0.0…100000.0"),
+        ("train.learning_rate=nan", "train.learning_rate=nan cannot be; known is float 1e-06…0.1"),
+        ("model.name=resnet18", "model.name=resnet18 cannot be; known is efficientnet_lite0_fpn, mobilenet"),
+        ("model.finest_stride=5", "model.finest_stride=5 cannot be; known is 4, 8"),
+        ("model.is_pretrained=maybe", "model.is_pretrained=maybe cannot be; known is bool"),
+        ("data.language=de", "data.language=de cannot be; known is auto, en, ru"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named_with_what_is_known(override: str, said: str) -> None:
+    with initialize_config_dir(str(SOLUTION / "configs"), version_base=None):
+        config = compose("params", [override, *([] if "language" in override else ["data.language=en"])])
+    with pytest.raises(SettingError) as caught:
+        check_settings(config)
+    assert str(caught.value).startswith(said)
+
+
+def test_the_settings_of_the_solution_can_be() -> None:
+    with initialize_config_dir(str(SOLUTION / "configs"), version_base=None):
+        check_settings(compose("params", ["train.max_minutes=5", "trainer.limit_train_batches=3"]))
+
+
+def test_wrong_settings_and_a_missing_checkpoint_end_the_command_line_without_a_traceback(
+    copied_solution: Path, weld_folder: Path
+) -> None:
+    done = command_line(copied_solution, "train.epochs=abc", "model.name=resnet18", "data.language=ru")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "train.epochs=abc – недопустимое значение" in done.stderr and "model.name=resnet18" in done.stderr
+    done = command_line(copied_solution, f"data.folder={weld_folder}", "train.resume=gone.ckpt", "logging.mlflow=false")
+    assert done.returncode == 1 and "Traceback" not in done.stderr and "gone.ckpt" in done.stderr
 
 
 def test_the_command_line_without_data_advises_dvc_pull(copied_solution: Path) -> None:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from defects_in_welds.data.samples import Sample
 from defects_in_welds.data.yolo_folder import YoloData, read_yolo_folder
 from defects_in_welds.model import detection_module
 from defects_in_welds.model.anchor_shapes import fit_anchor_shapes, k_means
+from defects_in_welds.model.detection_module import DetectionModule
 from defects_in_welds.model.detector import WeldDetector
 from defects_in_welds.training.fit import Fitted, chosen_precision, fit
 from defects_in_welds.training.memory import is_out_of_memory, smaller_batch
@@ -222,13 +224,34 @@ def test_workers_and_a_resume_change_neither_images_nor_draws(
     assert [parts[i][1] for i in first] == [whole[i][1] for i in first]
 
 
-def test_history_is_json_after_a_step_that_was_left_out(
+def test_the_loss_of_an_epoch_is_the_mean_over_its_steps_without_those_left_out(
     data: YoloData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    infinite_loss(monkeypatch, lambda step: step == 1)
+    losses, warned = [], []
+    step = DetectionModule.training_step
+
+    def watched(module: DetectionModule, batch: Any, batch_index: int) -> torch.Tensor:
+        losses.append(step(module, batch, batch_index))
+        return losses[-1]
+
+    monkeypatch.setattr(DetectionModule, "training_step", watched)
+    infinite_loss(monkeypatch, lambda step: step in (2, 4))
+    first, second = history(train(data, tmp_path, warned, train__epochs=2, train__batch_size=2))
+    values = [float(one.detach()) for one in losses]
+    assert [math.isfinite(one) for one in values] == [True, False, True, False, True, True]
+    assert first["train_loss"] == pytest.approx((values[0] + values[2]) / 2, abs=1e-4)
+    assert second["train_loss"] == pytest.approx((values[4] + values[5]) / 2, abs=1e-4)
+    assert [first["left_out_steps"], second["left_out_steps"]] == [1, 1]
+    assert [one for one in warned if one.startswith("steps left out") and ": 2 (" in one]
+
+
+def test_history_is_json_after_an_epoch_without_a_step(
+    data: YoloData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    infinite_loss(monkeypatch, lambda step: True)
     text = train(data, tmp_path).history_path.read_text()
     entry = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))["epochs"][0]
-    assert entry["train_loss"] is None and entry["val_mAP"] >= 0
+    assert entry["train_loss"] is None and entry["left_out_steps"] == 2 and entry["val_mAP"] >= 0
 
 
 def test_the_time_of_an_attempt_that_ran_out_of_memory_counts() -> None:
@@ -264,7 +287,7 @@ def test_a_training_killed_in_mid_epoch_resumes_to_the_same_end(
     whole = history(train(data, tmp_path / "whole", train__epochs=3, train__batch_size=1))
     folder = tmp_path / "killed"
     folder.mkdir()
-    for name in ("defects_in_welds", "configs"):
+    for name in ("defects_in_welds", "configs", "params.yaml"):
         (folder / name).symlink_to(SOLUTION / name)
     overrides = [f"{group}.{name}={value}" for group, values in TINY.items() for name, value in values.items()]
     overrides += [f"data.folder={weld_folder}", "train.epochs=3", "train.batch_size=1", "logging.mlflow=false"]
@@ -330,6 +353,30 @@ def test_the_time_before_a_resume_and_the_last_validation_count() -> None:
     assert budget.share == 0.5
     budget.load_state_dict({"spent_s": 61, "validation_s": 30})
     assert budget.share == 1
+
+
+def test_a_first_epoch_leaves_time_for_the_validation_that_it_expects(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten batches of 2 s make expect 20 validation batches of 1 s; it overshot by all of these."""
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    budget, trainer = TimeBudget(1), SimpleNamespace(num_val_batches=[20], should_stop=False)
+    budget.on_train_start(trainer, None)
+    stopped = []
+    for i in range(30):
+        now += 2
+        budget.on_train_batch_end(trainer, None, None, None, i)
+        stopped.append(trainer.should_stop)
+    assert stopped.index(True) == 19, "after 40 of the 60 seconds"
+    budget.on_validation_start(trainer, None)
+    now += 12
+    budget.on_validation_end(trainer, None)
+    assert budget.share == 1 and budget.validation_s == 12, "what is measured counts from here on"
+    trainer.num_val_batches = [2000]
+    budget = TimeBudget(1)
+    budget.on_train_start(trainer, None)
+    now += 15
+    budget.on_train_batch_end(trainer, None, None, None, 0)
+    assert budget.share == 0.5, "never more than half of the time"
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])

@@ -45,12 +45,17 @@ def is_deep(mode: str) -> bool:
     return mode.startswith("I") or mode == "F"
 
 
+def network_factor(size: Size, short_side: int, long_side: int) -> float:
+    """By what the network scales an image: to the short side, or less where the long side would pass its limit."""
+    return min(short_side / min(size), long_side / max(size))
+
+
 def shrink_factor(size: Size, short_side: int, long_side: int) -> float:
     """How much an image is shrunk when read, 1 for not at all: to twice the size that the network takes.
 
     Keeps an 8000×6000 image from becoming half a gigabyte of floats.
     """
-    needed = min(2 * short_side / min(size), 2 * long_side / max(size))
+    needed = 2 * network_factor(size, short_side, long_side)
     return 1.0 if needed > 0.75 else needed
 
 

@@ -41,14 +41,17 @@ def _read_markup(path: Path, collector: BoxCollector, classes: list[str]) -> Non
 
 
 def _add(annotation: dict[str, Any], line: int, collector: BoxCollector, classes: list[str]) -> None:
-    if annotation["shape"].get("type") != "rectangle":
+    points = annotation["shape"].get("exterior")
+    if not points:  # the platform's way to give a class to the whole image
+        collector.problems.append(Problem("shape_missing", collector.file, line, {"name": annotation["class"]}))
         return
     if annotation["class"] not in classes:
         holes = {"class_id": annotation["class"], "known": ", ".join(classes)}
         collector.problems.append(Problem("class_unknown", collector.file, line, holes))
         return
-    (x1, y1), (x2, y2) = annotation["shape"]["exterior"]
-    collector.add((x1, y1, x2, y2), classes.index(annotation["class"]), line)
+    # Of any other shape than a rectangle its bounding box, as of a polygon in a YOLO label.
+    xs, ys = zip(*points, strict=True)
+    collector.add((min(xs), min(ys), max(xs), max(ys)), classes.index(annotation["class"]), line)
 
 
 def _lines_of(text: str, count: int) -> list[int]:

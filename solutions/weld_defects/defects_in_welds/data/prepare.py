@@ -14,9 +14,11 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig
 
-from defects_in_welds.data.problems import DataError, chosen_language, raise_for, warn_of
+from defects_in_welds.data.advice import size_advice
+from defects_in_welds.data.problems import DataError, Problem, chosen_language, raise_for, warn_of
 from defects_in_welds.data.samples import Sample
 from defects_in_welds.data.yolo_folder import YoloData, read_yolo_folder
+from defects_in_welds.settings_check import SettingError, check_settings
 
 ROOT = Path(__file__).parents[2]
 INDEX, REPORT = "samples.json", "report.json"
@@ -33,14 +35,24 @@ def load_or_prepare(
     if (prepared / INDEX).is_file():
         index = json.loads((prepared / INDEX).read_text(encoding="utf-8"))
         if index["fingerprint"] == fingerprint(folder):
-            return index["classes"], _samples_from(index["samples"], folder)
-    data = prepare(folder, prepared, chosen_language(config.data.language), warn)
+            samples = _samples_from(index["samples"], folder)
+            # Everything else was told when it was prepared; the sizes may have been changed since.
+            warn_of(_size_advice(samples, folder, config), chosen_language(config.data.language), warn)
+            return index["classes"], samples
+    data = prepare(folder, prepared, config, warn)
     return data.classes, data.samples
 
 
-def prepare(folder: Path, prepared: Path, language: str, warn: Callable[[str], None] = print) -> YoloData:
-    """Check the folder, write prepared/. Raises as load_or_prepare does; the report is written even then."""
+def prepare(folder: Path, prepared: Path, config: DictConfig, warn: Callable[[str], None] = print) -> YoloData:
+    """Check the folder, write prepared/. Raises as load_or_prepare does; the report of what is there is written before.
+
+    Without the folder nothing is written: `dvc pull` would refuse to replace it.
+    """
+    language = chosen_language(config.data.language)
     data = read_yolo_folder(folder)
+    if not folder.is_dir():
+        raise_for(data.problems, language)
+    data.problems += _size_advice(data.samples, folder, config)
     prepared.mkdir(parents=True, exist_ok=True)
     _write(prepared / REPORT, [problem.record() for problem in data.problems])
     (prepared / INDEX).unlink(missing_ok=True)
@@ -60,6 +72,13 @@ def fingerprint(folder: Path) -> str:
         content = path.read_bytes() if is_text else str(path.stat().st_size).encode()
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + content + b"\0")
     return digest.hexdigest()
+
+
+def _size_advice(samples: dict[str, list[Sample]], folder: Path, config: DictConfig) -> list[Problem]:
+    sides = config.data.short_side, config.data.long_side
+    return size_advice(
+        samples, sides, int(config.model.finest_stride), lambda path: path.relative_to(folder.parent).as_posix()
+    )
 
 
 def _record(sample: Sample, folder: Path) -> dict[str, Any]:
@@ -84,10 +103,10 @@ def _write(path: Path, content: Any) -> None:
 @hydra.main(version_base=None, config_path=str(ROOT / "configs"), config_name="params")
 def main(config: DictConfig) -> None:
     """Check and write, then say what is there."""
-    language = chosen_language(config.data.language)
     try:
-        data = prepare((ROOT / config.data.folder).absolute(), ROOT / "prepared", language)
-    except DataError as error:
+        check_settings(config)
+        data = prepare((ROOT / config.data.folder).absolute(), ROOT / "prepared", config)
+    except (DataError, SettingError) as error:
         # The list is the message: a traceback above it would only hide it.
         print(error, file=sys.stderr)
         sys.exit(1)

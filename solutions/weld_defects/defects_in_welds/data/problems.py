@@ -11,7 +11,10 @@ from typing import Any
 LANGUAGES = ("en", "ru")
 MOST_SHOWN = 50
 """sentences of one kind that are written out; the report file holds all of them"""
-WARNINGS = {"image_16_bit", "image_grey", "image_huge", "class_unseen", "box_repeated"}
+WARNINGS = {
+    *("image_16_bit", "image_grey", "image_huge", "image_flat"),
+    *("box_repeated", "boxes_narrow", "shape_missing", "class_unseen", "split_boxless"),
+}
 """kinds that a training can live with; any other kind stops it before it starts"""
 
 

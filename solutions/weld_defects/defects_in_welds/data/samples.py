@@ -3,7 +3,7 @@
 Only model/detector.py knows that torchvision counts from 1. Samples come from yolo_folder.py or platform_sample.py.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import cpu_count
@@ -64,9 +64,3 @@ class BoxCollector:
         """What was collected; the size must be known."""
         assert self.size is not None
         return Sample(image_path, self.size, tuple(self.boxes), tuple(self.labels))
-
-
-def unseen_classes(samples: Iterable[Sample], classes: Sequence[str], file: str) -> list[Problem]:
-    """A warning for each class that the training sample never shows."""
-    seen = {label for sample in samples for label in sample.labels}
-    return [Problem("class_unseen", file, None, {"name": name}) for i, name in enumerate(classes) if i not in seen]

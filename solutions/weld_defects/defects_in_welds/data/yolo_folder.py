@@ -5,9 +5,10 @@ from pathlib import Path
 
 import yaml
 
+from defects_in_welds.data.advice import split_advice
 from defects_in_welds.data.image_files import IMAGE_SUFFIXES, Size
 from defects_in_welds.data.problems import Problem
-from defects_in_welds.data.samples import Box, BoxCollector, Sample, check_images, unseen_classes
+from defects_in_welds.data.samples import Box, BoxCollector, Sample, check_images
 
 SPLITS = {"train": ("train",), "valid": ("valid", "val"), "test": ("test",)}
 
@@ -28,11 +29,12 @@ def read_yolo_folder(folder: Path) -> YoloData:
         data.problems.append(Problem("folder_missing", str(folder)))
         return data
     data.classes = _read_classes(folder / "data.yaml", data.problems)
+    shown = {}
     for split, names in SPLITS.items():
         part = next((folder / name for name in names if (folder / name).is_dir()), folder / names[0])
+        shown[split] = _shown(part, folder.parent)
         data.samples[split] = _read_split(part, data)
-    if data.classes and data.samples["train"]:
-        data.problems += unseen_classes(data.samples["train"], data.classes, _shown(folder / "train", folder.parent))
+    data.problems += split_advice(data.samples, data.classes, shown)
     return data
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from defects_in_welds.data.image_files import network_factor
 from defects_in_welds.data.samples import Sample
 
 FINEST_PX, SHAPES_A_LEVEL, OCTAVES = 16, 6, 5
@@ -28,7 +29,7 @@ def fit_anchor_shapes(samples: Sequence[Sample], short_side: int, long_side: int
 
 
 def _log_shape(box: tuple[float, ...], sample: Sample, short_side: int, long_side: int) -> list[float]:
-    scale = min(short_side / min(sample.size), long_side / max(sample.size))
+    scale = network_factor(sample.size, short_side, long_side)
     width, height = (box[2] - box[0]) * scale, (box[3] - box[1]) * scale
     octave = round(math.log2(math.sqrt(width * height) / FINEST_PX))
     halved = 2.0 ** -min(max(octave, 0), OCTAVES - 1)

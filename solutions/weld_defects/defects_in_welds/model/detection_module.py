@@ -17,7 +17,10 @@ Batch = tuple[list[Tensor], list[dict[str, Tensor]]]
 
 
 class DetectionModule(LightningModule):
-    """Logs train_loss (and its four parts) each step, val_mAP (COCO, IoU 0.50:0.95) and val_mAP50 each epoch."""
+    """Logs train_loss (and its four parts) each step, val_mAP (COCO, IoU 0.50:0.95) and val_mAP50 each epoch.
+
+    The losses of an epoch are means over the batches whose loss was finite; `left_out_steps` counts steps not taken.
+    """
 
     def __init__(
         self, detector: WeldDetector, train: Mapping[str, Any], time_share: Callable[[], float] = lambda: 0.0
@@ -28,15 +31,19 @@ class DetectionModule(LightningModule):
         self.time_share = time_share
         self.train_settings = dict(train)
         self.val_metric = MeanAveragePrecision(backend="pycocotools")
-        self.left_out = 0
+        self.left_out = self.left_out_in_epoch = 0
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """The sum of the four losses of Faster R-CNN."""
         images, targets = batch
         losses = self.detector(images, targets)
         total = sum(losses.values())
-        parts = {f"train_{name.removeprefix('loss_')}": value for name, value in losses.items()}
-        self.log_dict({"train_loss": total, **parts}, on_step=True, on_epoch=True, batch_size=len(images))
+        parts = {f"train_{name.removeprefix('loss_')}": value for name, value in losses.items()} | {"train_loss": total}
+        self.log_dict({f"{name}_step": value for name, value in parts.items()}, on_step=True, on_epoch=False)
+        # One NaN would make the mean of an epoch one; with a weight of 0 an epoch of nothing else still is.
+        means = {f"{name}_epoch": value.nan_to_num(0, 0, 0) for name, value in parts.items()}
+        weight = len(images) if total.isfinite() else 0
+        self.log_dict(means, on_step=False, on_epoch=True, batch_size=weight)
         return total
 
     def configure_gradient_clipping(
@@ -56,6 +63,7 @@ class DetectionModule(LightningModule):
             return
         optimizer.zero_grad()
         self.left_out += 1
+        self.left_out_in_epoch += 1
         if self.left_out > MOST_LEFT_OUT:
             raise FloatingPointError(f"{self.left_out} steps in a row without finite gradients")
 
@@ -71,6 +79,9 @@ class DetectionModule(LightningModule):
         self.log_dict(
             {"val_mAP": result["map"].clamp(min=0), "val_mAP50": result["map_50"].clamp(min=0)}, prog_bar=True
         )
+        # The training of the epoch is over by now.
+        self.log("left_out_steps", float(self.left_out_in_epoch))
+        self.left_out_in_epoch = 0
 
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW; the rate rises over the warm-up and falls along a cosine to zero."""

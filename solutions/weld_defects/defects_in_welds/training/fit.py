@@ -135,6 +135,8 @@ class _Attempt:
         trainer.fit(
             module, self._train_loader(trainer, resume), self._val_loader(), ckpt_path=resume, weights_only=True
         )
+        if left_out := sum(one.get("left_out_steps", 0) for one in history.epochs):
+            warn(text("steps_left_out", chosen_language(config.data.language), count=int(left_out)))
         return Fitted(Path(best.best_model_path), history.path, float(best.best_model_score or 0.0))
 
     def _train_loader(self, trainer: Trainer, resume: Path | None) -> torch.utils.data.DataLoader:

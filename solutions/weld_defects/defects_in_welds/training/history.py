@@ -12,7 +12,8 @@ from lightning import Callback, LightningModule, Trainer
 class HistoryWriter(Callback):
     """{"epochs": [{"epoch": 1, "train_loss": …, "val_mAP": …, …}], "best": {…}}, rewritten each epoch.
 
-    `images_per_s` is the speed of training, validation left out.
+    `images_per_s` is the speed of training, validation left out. `left_out_steps` were not taken, because their loss or
+    gradients were not finite; `train_loss` is the mean of the finite ones, null if there is none.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,10 +43,11 @@ class HistoryWriter(Callback):
             "train_loss": known.get("train_loss_epoch"),
             "val_mAP": known.get("val_mAP"),
             "val_mAP50": known.get("val_mAP50"),
+            "left_out_steps": known.get("left_out_steps"),
             "images_per_s": self.images_per_s,
         }
         known_values = {name: float(value) for name, value in values.items() if value is not None}
-        # JSON has no NaN, which the mean loss of an epoch is if a step was left out for it.
+        # JSON has no NaN, which the mean loss of an epoch is if every step of it was left out.
         entry = {name: round(one, 5) if math.isfinite(one) else None for name, one in known_values.items()}
         self.epochs.append({"epoch": trainer.current_epoch + 1, **entry})
         best = max(self.epochs, key=lambda one: one.get("val_mAP", 0.0))

@@ -14,6 +14,7 @@ from defects_in_welds.data.prepare import load_or_prepare  # noqa: E402
 from defects_in_welds.data.problems import DataError, chosen_language, text  # noqa: E402
 from defects_in_welds.export.onnx_file import ParityError  # noqa: E402
 from defects_in_welds.export.weights import write_weights  # noqa: E402
+from defects_in_welds.settings_check import SettingError, check_settings  # noqa: E402
 from defects_in_welds.training.experiment_loggers import log_model, log_outputs, make_loggers  # noqa: E402
 from defects_in_welds.training.fit import Fitted, fit  # noqa: E402
 
@@ -48,9 +49,10 @@ def train_from_folder(config: DictConfig, root: Path = ROOT) -> Fitted:
 def main(config: DictConfig) -> None:
     """Read configs/params.yaml with the overrides of the command line and train."""
     try:
+        check_settings(config)
         train_from_folder(config)
-    except DataError as error:
-        # The list of faults is the message: a traceback above it would only hide it.
+    except (DataError, SettingError, FileNotFoundError) as error:
+        # The list of faults, or the file that is missing, is the message: a traceback above it would only hide it.
         print(f"{'FileNotFoundError: ' if isinstance(error, FileNotFoundError) else ''}{error}", file=sys.stderr)
         sys.exit(1)
 
