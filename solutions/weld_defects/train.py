@@ -37,7 +37,13 @@ def main() -> None:
     samples = checked_samples(datasets, classes, config)
     artifacts = PlatformAPI.get_artifacts_dir()
     fitted = fit(
-        config, classes, samples, artifacts, lambda: [PlatformReporter(artifacts, language)], warn=logger.warning
+        config,
+        classes,
+        samples,
+        artifacts,
+        callbacks=lambda: [PlatformReporter(artifacts, language)],
+        warn=logger.warning,
+        say=logger.info,
     )
     PlatformAPI.save_artifact(fitted.history_path, "file")
     detector = WeldDetector.from_weights(fitted.best_path)

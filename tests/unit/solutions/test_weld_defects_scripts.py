@@ -121,8 +121,8 @@ def test_the_command_line_trains_and_records_in_mlflow(copied_solution: Path, we
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("train.epochs=abc", "train.epochs=abc cannot be; known is int 1…1000"),
-        ("train.epochs=true", "train.epochs=True cannot be; known is int 1…1000"),
+        ("train.epochs=abc", "train.epochs=abc cannot be; known is int 1…100000"),
+        ("train.epochs=true", "train.epochs=True cannot be; known is int 1…100000"),
         ("train.batch_size=0", "train.batch_size=0 cannot be; known is int 1…128"),
         ("train.max_minutes=soon", "train.max_minutes=soon cannot be; known is float 0.0…100000.0"),
         ("train.learning_rate=nan", "train.learning_rate=nan cannot be; known is float 1e-06…0.1"),

@@ -313,6 +313,7 @@ def test_a_training_killed_in_mid_epoch_resumes_to_the_same_end(
         [*command, *overrides, f"train.resume={last}"], cwd=folder, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+    assert done.stdout.count("mAP50 ") == 3 - behind, "a line an epoch where there is no terminal for a bar"
     resumed = json.loads((folder / "metrics" / "history.json").read_text())["epochs"]
     assert [one["epoch"] for one in resumed] == [1, 2, 3]
     for one, two in zip(whole, resumed, strict=True):

@@ -45,14 +45,15 @@ def fit(
     callbacks: Callable[[], Sequence[Callback]] = tuple,
     loggers: Sequence[Logger] = (),
     warn: Callable[[str], None] = print,
+    say: Callable[[str], None] = print,
     is_progress_bar_shown: bool = False,
 ) -> Fitted:
     """Train on samples["train"], validate on samples["valid"]; write checkpoints/ and metrics/ under `outputs`.
 
     `callbacks` makes fresh ones for each attempt. `warn` is told what the user must know, e.g. that no pretrained
     weights were found, or that memory was short: then the batch is halved, as many images a step as before, and the
-    training goes on after its last whole epoch. Raises FileNotFoundError if train.resume names no file,
-    FloatingPointError if the loss does not come back from infinity.
+    training goes on after its last whole epoch. `say` is told how each epoch went. Raises FileNotFoundError if
+    train.resume names no file, FloatingPointError if the loss does not come back from infinity.
     """
     language = chosen_language(config.data.language)
     batch_size, accumulate = config.train.batch_size, config.train.accumulate
@@ -61,7 +62,7 @@ def fit(
     while True:
         attempt = _Attempt(config, classes, samples, outputs, batch_size, accumulate, spent_s)
         try:
-            return attempt.run([*callbacks()], loggers, warn, is_progress_bar_shown, resume)
+            return attempt.run([*callbacks()], loggers, warn, say, is_progress_bar_shown, resume)
         except FloatingPointError as error:
             raise FloatingPointError(text("no_finite_steps", language, count=detection_module.MOST_LEFT_OUT)) from error
         except Exception as error:
@@ -104,6 +105,7 @@ class _Attempt:
         callbacks: list[Callback],
         loggers: Sequence[Logger],
         warn: Callable[[str], None],
+        say: Callable[[str], None],
         is_progress_bar_shown: bool,
         resume: Path | None,
     ) -> Fitted:
@@ -112,7 +114,8 @@ class _Attempt:
         seed_everything(config.train.seed, workers=True, verbose=False)
         # A little precision of the matrix products for much speed on tensor cores; no effect elsewhere.
         torch.set_float32_matmul_precision("high")
-        history = HistoryWriter(outputs / "metrics" / "history.json")
+        language = chosen_language(config.data.language)
+        history = HistoryWriter(outputs / "metrics" / "history.json", say, language)
         folder = outputs / "checkpoints"
         best, budget = BestCheckpoint(folder, resume), self.budget
         trainer = Trainer(
@@ -130,13 +133,13 @@ class _Attempt:
         warnings: Warnings = []
         detector = WeldDetector(self.classes, detector_settings(config, self.samples["train"]), warnings)
         for code, holes in warnings:
-            warn(text(code, chosen_language(config.data.language), **holes))
+            warn(text(code, language, **holes))
         module = DetectionModule(detector, OmegaConf.to_container(config.train), lambda: budget.share)
         trainer.fit(
             module, self._train_loader(trainer, resume), self._val_loader(), ckpt_path=resume, weights_only=True
         )
         if left_out := sum(one.get("left_out_steps", 0) for one in history.epochs):
-            warn(text("steps_left_out", chosen_language(config.data.language), count=int(left_out)))
+            warn(text("steps_left_out", language, count=int(left_out)))
         return Fitted(Path(best.best_model_path), history.path, float(best.best_model_score or 0.0))
 
     def _train_loader(self, trainer: Trainer, resume: Path | None) -> torch.utils.data.DataLoader:

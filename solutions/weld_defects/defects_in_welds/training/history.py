@@ -1,12 +1,15 @@
-"""Writes metrics/history.json: one entry an epoch, and the best one by val_mAP."""
+"""What each epoch brought: an entry of metrics/history.json, beside the best one by val_mAP, and a line of text."""
 
 import json
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
+
+from defects_in_welds.data.problems import text
 
 
 class HistoryWriter(Callback):
@@ -16,8 +19,8 @@ class HistoryWriter(Callback):
     gradients were not finite; `train_loss` is the mean of the finite ones, null if there is none.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, say: Callable[[str], None], language: str) -> None:
+        self.path, self.say, self.language = path, say, language
         self.epochs: list[dict[str, float | None]] = []
         self.epoch_start = self.images_per_s = 0.0
         self.seen_images = 0
@@ -52,7 +55,14 @@ class HistoryWriter(Callback):
         self.epochs.append({"epoch": trainer.current_epoch + 1, **entry})
         best = max(self.epochs, key=lambda one: one.get("val_mAP", 0.0))
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(json.dumps({"epochs": self.epochs, "best": best}, indent=1), encoding="utf-8")
+        # Replaced whole: who reads it, or kills this process, meets the old one or the new one.
+        written = self.path.with_name(self.path.name + ".new")
+        written.write_text(json.dumps({"epochs": self.epochs, "best": best}, indent=1), encoding="utf-8")
+        written.replace(self.path)
+        holes = {"epoch": trainer.current_epoch + 1, "epochs": trainer.max_epochs, "rate": self.images_per_s}
+        figures = {"loss": "train_loss", "map": "val_mAP", "map50": "val_mAP50"}
+        holes |= {hole: known_values.get(name, math.nan) for hole, name in figures.items()}
+        self.say(text("epoch_done", self.language, **holes))
 
     def state_dict(self) -> dict[str, list[dict[str, float | None]]]:
         """Goes into the checkpoint, so that a resumed training keeps its past."""

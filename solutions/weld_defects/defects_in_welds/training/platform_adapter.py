@@ -1,7 +1,6 @@
 """Joins workstation and training: parameters become Hydra overrides, Lightning's events become reports."""
 
 import math
-import time
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +46,6 @@ class PlatformReporter(Callback):
         self.graphs = PlatformAPI.get_train_graph_logger()
         self.logger = PlatformAPI.get_logger()
         self.best_shown = 0
-        self.epoch_start = 0.0
-        self.seen_images = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say what is about to happen."""
@@ -63,9 +60,8 @@ class PlatformReporter(Callback):
             self.logger.info(self._text("resumed", epoch=trainer.current_epoch))
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock for images per second; the checkpoint of the epoch before is written by now."""
+        """The checkpoint of the epoch before is written by now."""
         self._save_best(trainer)
-        self.epoch_start, self.seen_images = time.monotonic(), 0
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -73,7 +69,6 @@ class PlatformReporter(Callback):
         """The losses of this batch and the progress."""
         epoch = trainer.current_epoch + 1
         step = trainer.current_epoch * int(trainer.num_training_batches) + batch_idx + 1
-        self.seen_images += len(batch[0])
         loss = float(outputs["loss"]) * trainer.accumulate_grad_batches
         self.graphs.log_point("train_loss", loss, epoch, step)
         for name in ("train_classifier", "train_box_reg", "train_objectness", "train_rpn_box_reg"):
@@ -87,19 +82,12 @@ class PlatformReporter(Callback):
         share = max(step / (trainer.max_epochs * trainer.num_training_batches), pl_module.time_share())
         PlatformAPI.save_progress_for_platform(99.0 * share)
 
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Training of the epoch is over: its speed is known."""
-        self.images_per_s = self.seen_images / max(time.monotonic() - self.epoch_start, 1e-9)
-
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The epoch's figures."""
         epoch, known = trainer.current_epoch + 1, trainer.callback_metrics
         step = epoch * int(trainer.num_training_batches)
         for name in ("train_loss_epoch", "val_mAP", "val_mAP50"):
             self.graphs.log_point(name, float(known[name]), epoch, step)
-        holes = {"loss": float(known["train_loss_epoch"]), "map": float(known["val_mAP"])}
-        holes |= {"map50": float(known["val_mAP50"]), "rate": self.images_per_s}
-        self.logger.info(self._text("epoch_done", epoch=epoch, epochs=trainer.max_epochs, **holes))
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The best checkpoint and the one to go on from."""

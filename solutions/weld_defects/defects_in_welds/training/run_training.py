@@ -1,6 +1,7 @@
 """The command line: python -m defects_in_welds.training.run_training train.batch_size=8 trainer.precision=16-mixed"""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import hydra
@@ -30,7 +31,9 @@ def train_from_folder(config: DictConfig, root: Path = ROOT) -> Fitted:
     classes, samples = load_or_prepare(config, root)
     print(f"train {len(samples['train'])}, valid {len(samples['valid'])} images, classes: {', '.join(classes)}")
     loggers = make_loggers(config, root)
-    fitted = fit(config, classes, samples, root, loggers=loggers, is_progress_bar_shown=sys.stderr.isatty())
+    # Flushed: who looks into the file that this goes to wants to see the last epoch.
+    say, is_terminal = partial(print, flush=True), sys.stderr.isatty()
+    fitted = fit(config, classes, samples, root, loggers=loggers, say=say, is_progress_bar_shown=is_terminal)
     log_outputs(loggers, fitted.best_path, fitted.history_path)
     try:
         parity = write_weights(fitted.best_path, root / "export", samples["valid"], config.export.onnx)
