@@ -129,7 +129,8 @@ class Workspace:
                 None,
                 file=reference.file,
                 reference=reference.text,
-                limit=f"bytes: {FILE_BYTES_MAX}",
+                what="limit.bytes",
+                most=FILE_BYTES_MAX,
             )
             return
         if path in chain:
@@ -137,8 +138,11 @@ class Workspace:
             self.problems.add("E206", reference.place, None, chain=" -> ".join(names))
             return
         self._count += 1
-        if len(chain) > DEPTH_MAX or self._count > INSTANCES_MAX:
-            self.problems.add("E100.limit", reference.place, None, limit=f"files in files: {INSTANCES_MAX}")
+        if len(chain) > DEPTH_MAX:
+            self.problems.add("E100.limit", reference.place, None, what="limit.nested_files", most=DEPTH_MAX)
+            return
+        if self._count > INSTANCES_MAX:
+            self.problems.add("E100.limit", reference.place, None, what="limit.files", most=INSTANCES_MAX)
             return
         model = self._model(path, text, self._shown_name(path))
         child = Instance(model, path, dict(model.components), {}, instance)

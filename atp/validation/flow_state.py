@@ -62,7 +62,7 @@ class Flow:
     def enter(self, count: int, place: Place) -> None:
         """Loops and contexts begin here; E100 where Python would refuse so many in one another."""
         if self.nesting <= NESTING_MAX < self.nesting + count:
-            self.problems.add("E100.limit", place, None, limit=f"loops and contexts in one another: {NESTING_MAX}")
+            self.problems.add("E100.limit", place, None, what="limit.nesting", most=NESTING_MAX)
         self.nesting += count
 
     def make(self, item: OutputItem, fact: Fact) -> None:
