@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from atp.diagnostics import InvalidFileError, Report
+from atp.diagnostics import InvalidFileError, Problems, Report
 from atp.messages import LANGUAGES, terminal_language
 from atp.model.files import ParamValue
+from atp.parsing.files import parse_file
 from atp.parsing.params import set_value
 
 if TYPE_CHECKING:
@@ -90,10 +91,10 @@ def _positive(text: str) -> int:
     return number
 
 
-def _load(given: argparse.Namespace, params: dict[str, ParamValue] | None = None) -> "Pipeline":
+def _load(given: argparse.Namespace) -> "Pipeline":
     from atp.api import load
 
-    return load(given.file, params, root=given.root, language=given.lang)
+    return load(given.file, root=given.root, language=given.lang)
 
 
 def _print_report(report: Report, given: argparse.Namespace) -> None:
@@ -164,7 +165,10 @@ def _fmt(given: argparse.Namespace) -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
-    pipeline = _load(given, _params_from_outside(given))
+    from atp.api import load
+
+    text = Path(given.file).read_bytes().decode("utf-8", errors="replace")
+    pipeline = load(given.file, _params_from_outside(given, text), root=given.root, language=given.lang, text=text)
     report = pipeline.validate("static")
     if not report.errors and (requests := pipeline.help_requests()):
         for call, instance in requests:
@@ -242,10 +246,10 @@ def _debug_place(text: str | None, pipeline: "Pipeline") -> tuple[str | None, in
     return stage, int(line) if line else None
 
 
-def _params_from_outside(given: argparse.Namespace) -> dict[str, ParamValue]:
+def _params_from_outside(given: argparse.Namespace, text: str) -> dict[str, ParamValue]:
     """The workstation's form first, then `--set`. Parameters of the form that the file lacks are left out."""
     params: dict[str, ParamValue] = {}
-    known = _load(given).instance.model.params if given.set or os.environ.get("ARM_RUN_DIR") else {}
+    known = parse_file(text, given.file, Problems()).params if given.set or os.environ.get("ARM_RUN_DIR") else {}
     if os.environ.get("ARM_RUN_DIR"):
         for group, values in (_platform("get_train_params") or {}).items():
             for name, value in values.items():

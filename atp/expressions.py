@@ -11,7 +11,16 @@ from atp.names import is_name
 from atp.parsing.references import reference_from_text
 from atp.reading.nodes import Node, Scalar
 
-FUNCTIONS = ("len", "abs", "min", "max", "int", "float", "every")
+_COUNTS = {
+    "len": (1, 1),
+    "abs": (1, 1),
+    "min": (1, 99),
+    "max": (1, 99),
+    "int": (1, 2),
+    "float": (1, 1),
+    "every": (1, 2),
+}
+FUNCTIONS = tuple(_COUNTS)  # with how many arguments each takes
 LENGTH_MAX = 2000
 DEPTH_MAX = 100  # what walks a tree recursively, Python's compiler too, must come to its end
 _TOKEN = re.compile(
@@ -103,7 +112,8 @@ def _fault_in(tree: ast.expr, reference_count: int) -> str | None:
             name = node.func.id if isinstance(node.func, ast.Name) else "?"
             if name not in FUNCTIONS or node.keywords or any(isinstance(arg, ast.Starred) for arg in node.args):
                 return name
-            if name == "every" and not 1 <= len(node.args) <= 2:
+            fewest, most = _COUNTS[name]
+            if not fewest <= len(node.args) <= most:
                 return "?"
             waiting += node.args
         elif isinstance(node, ast.Name):

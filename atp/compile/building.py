@@ -100,12 +100,22 @@ class BuiltPipeline:
         return (self.stage(stage) if stage else self.main)(*args, **kwargs)
 
     def resume(self, name: str) -> None:
-        """Load a checkpoint into every Checkpoint component; a path goes into the first one."""
-        found = [component for component in self.components.values() if isinstance(component, Checkpoint)]
+        """Load a checkpoint into every Checkpoint component of the file, or, if it has none, of its inner files.
+
+        A path goes into the first one.
+        """
+        found = self._checkpoints() or [one for inner in self.all_pipelines() for one in inner._checkpoints()]
         if not found:
             raise LookupError("there is no component '#atp.Checkpoint' to resume from")
         for checkpoint in found[:1] if name.endswith(".pt") else found:
             checkpoint.load(name)
+
+    def _checkpoints(self) -> "list[Checkpoint]":
+        return [component for component in self.components.values() if isinstance(component, Checkpoint)]
+
+    def all_pipelines(self) -> "list[BuiltPipeline]":
+        """This one and everything inside it."""
+        return [self, *(one for inner in self.inner for one in inner.all_pipelines())]
 
     def live_components(self) -> dict[str, Any]:
         """Components without stages and inner pipelines."""

@@ -32,6 +32,7 @@ class Flow:
     loop_depth: int = 0
     nesting: int = 0  # loops and contexts around the step
     guard_depth: int = 0  # how many conditions with every() are around the step
+    condition_depth: int = 0  # how many conditions are around the step
     made: dict[str, Place] = field(default_factory=dict)
     read_names: set[str] = field(default_factory=set)
     reported: set[str] = field(default_factory=set)

@@ -45,6 +45,14 @@ def test_run_sets_parameters_and_limits(good: str, capsys: pytest.CaptureFixture
     assert main(["run", good, "nothing"]) == 2
 
 
+def test_run_reads_its_file_once(good: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+    real = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: [read.append(path.name), real(path)][1])
+    assert main(["run", good, "--set", "n=7"]) == 0
+    assert read.count(good) == 1
+
+
 def test_a_number_given_to_a_text_is_a_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = (
         'atp: 1\nparams: {stride: {value: "4", choices: ["4", "8"]}}\nmain:\n  process: [set: {s: "@params.stride"}]\n'
@@ -75,7 +83,7 @@ def test_a_run_of_the_workstation_speaks_the_language_of_its_page(tmp_path: Path
 
 
 def test_failed_run_exits_with_1_and_names_the_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "bad.yaml").write_text(GOOD.replace("$i + 1", "$i / 0"))
+    (tmp_path / "bad.yaml").write_text(GOOD.replace("$i + 1", "1 / $i"))
     assert main(["run", "bad.yaml"]) == 1
     assert "bad.yaml:6:16: ZeroDivisionError" in capsys.readouterr().err
 

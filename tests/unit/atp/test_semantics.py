@@ -291,3 +291,23 @@ def test_loops_and_contexts_beyond_what_python_nests_are_an_error(tmp_path: Path
     many = "atp: 1\nmain: {with: [" + "'#contextlib.nullcontext', " * 17 + "], process: []}\n"
     assert [p.key for p in atp.load(tmp_path / "t.yaml", text=many).validate("syntax").errors] == ["E100.limit"]
     atp.load(tmp_path / "t.yaml", text=many.replace("'#contextlib.nullcontext', ", "", 1)).build().run()
+
+
+@pytest.mark.parametrize("text", ["len()", "abs(1, 2)", "min()", "int(1, 2, 3)", "float()", "every(1, 2, 3)"])
+def test_wrong_number_of_arguments_in_an_expression_is_an_error(tmp_path: Path, text: str) -> None:
+    text = f"atp: 1\nmain: {{iterator: {{'#range': 2}}, process: [{{set: {{x: '{text}'}}}}], output: x}}\n"
+    assert [problem.code for problem in atp.load(tmp_path / "t.yaml", text=text).validate("syntax").errors] == ["E505"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "codes"),
+    [("", ["E302"]), ("[1, 2, 3, 4]", ["E304"]), ("{stop: 3}", ["E302", "E301"]), ("[9, 0, -1]", [])],
+)
+def test_range_is_checked_as_it_is_called(tmp_path: Path, arguments: str, codes: list[str]) -> None:
+    text = f"atp: 1\nx: {{'#range': {arguments}}}\nmain: {{iterator: '@x', process: []}}\n"
+    assert [problem.code for problem in atp.load(tmp_path / "t.yaml", text=text).validate().errors] == codes
+
+
+def test_count_below_zero_is_told_before_the_run(tmp_path: Path) -> None:
+    with pytest.raises(InvalidFileError, match="total is -1; it must be 0 or more"):
+        run('epochs: {"#atp.Epochs": -1}\nmain: {iterator: "@epochs", process: []}', tmp_path)
