@@ -15,6 +15,7 @@ from atp.messages import LANGUAGES, terminal_language
 from atp.model.files import ParamValue
 from atp.parsing.files import parse_file
 from atp.parsing.params import set_value
+from atp.runtime.checkpoint import CheckpointError
 
 if TYPE_CHECKING:
     from atp.api import Pipeline
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InvalidFileError as error:
         _print_report(error.report, given)
         return ERRORS
-    except (OSError, ValueError, LookupError) as error:
+    except (OSError, ValueError, LookupError, CheckpointError) as error:
         print(f"atp: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)
         return ERRORS
 
@@ -199,8 +200,10 @@ def _run_checked(pipeline: "Pipeline", given: argparse.Namespace) -> int:
         local_platform=given.limit is not None,
     )
     built.stage(given.stage) if given.stage else built.main  # a wrong name is an error of the call, not of the run
+    if given.resume is not None:
+        built.resume(given.resume)  # so is a wrong checkpoint
     try:
-        result = built.run(given.stage, resume=given.resume)
+        result = built.run(given.stage)
     except StoppedByUserError as stopped:
         print(stopped, file=sys.stderr)
         return FAILED

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import atp
+from atp.cli import main
 from atp.compile.building import BuiltPipeline
 
 LIB = """
@@ -159,7 +160,30 @@ def test_checkpoint_that_only_an_inner_file_has_is_resumed(tmp_path: Path) -> No
     assert [line[1] for line in resumed["step"]["journal"].lines] == [0, 1]
 
 
-def test_file_without_a_checkpoint_cannot_be_resumed(tmp_path: Path) -> None:
-    built = atp.load(tmp_path / "t.yaml", text="atp: 1\nmain: {process: []}\n").build()
-    with pytest.raises(LookupError, match=r"no component '#atp.Checkpoint'"):
-        built.run(resume="last")
+STATES = """atp: 1
+params: {width: 2}
+net: {"#torch.nn.Linear": ["@params.width", 1]}
+ckpt: {"#atp.Checkpoint": states}
+main: {process: ["@ckpt.save"]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "said"),
+    [
+        (
+            "atp: 1\nmain: {process: []}\n",
+            ["--resume", "last"],
+            "there is no component '#atp.Checkpoint' to resume from",
+        ),
+        (STATES, ["--resume", "best"], "there is no checkpoint states/best.pt"),
+        (STATES, ["--resume", "last", "--set", "width=3"], "the state of net in states/last.pt does not fit: "),
+    ],
+)
+def test_run_that_cannot_be_resumed_says_why_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, arguments: list[str], said: str
+) -> None:
+    (tmp_path / "t.yaml").write_text(text)
+    assert main(["run", "t.yaml"]) == 0
+    assert main(["run", "t.yaml", *arguments]) == 2
+    assert capsys.readouterr().err.startswith(f"atp: {said}")
