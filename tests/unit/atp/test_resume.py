@@ -186,4 +186,4 @@ def test_run_that_cannot_be_resumed_says_why_in_one_line(
     (tmp_path / "t.yaml").write_text(text)
     assert main(["run", "t.yaml"]) == 0
     assert main(["run", "t.yaml", *arguments]) == 2
-    assert capsys.readouterr().err.startswith(f"atp: {said}")
+    assert f"\natp: {said}" in "\n" + capsys.readouterr().err
