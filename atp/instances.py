@@ -74,7 +74,8 @@ class Workspace:
         instance = Instance(model, path.resolve(), dict(model.components), {})
         instance.params = {name: param.value for name, param in model.params.items()}
         for name, value in overrides.items():
-            self._override(instance, name, value, Place(model.file, 0, 0, 1))
+            param = model.params.get(name)
+            self._override(instance, name, value, param.place if param else Place(model.file, 0, 0, 1))
         self._open_children(instance, (instance.path,))
         return instance
 

@@ -17,6 +17,9 @@ NODES_MAX = 100_000
 _REPAIR_PASSES_MIN, _REPAIR_PASSES_MAX = 40, 1000  # each forgotten quote around `@` takes one
 _REPAIR_CHARACTERS_MAX = 3_000_000  # of all passes together, beyond the first ones
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_HALF_QUOTED = re.compile(
+    r""":\s*("[^"]*"|'[^']*')[\s<>=!+*/%-]*\Z"""
+)  # `if: "@a.b" > 3`: what follows the quotes stops YAML
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -88,7 +91,9 @@ def _take_back(document: Document, sound: Repaired, failure: _Failure, problems:
     document.repaired = sound
     if not sound.hashes and not sound.ats:
         line, column, key, holes = failure
-        problems.add(key, Place(document.file, line, column, column + 1), None, **holes)
+        is_half_quoted = _HALF_QUOTED.search(document.lines[line][:column]) is not None
+        hint = Hint("hint.quote_whole") if is_half_quoted and key == "E100.yaml" else None
+        problems.add(key, Place(document.file, line, column, column + 1), hint, **holes)
 
 
 def _attempt(reader: "_Reader", document: Document) -> _Failure | None:

@@ -42,6 +42,8 @@ def test_run_sets_parameters_and_limits(good: str, capsys: pytest.CaptureFixture
     captured = capsys.readouterr()
     assert captured.out.split() == ["7", "2"] and "main:6 set y" in captured.err
     assert main(["run", good, "--set", "m=7"]) == 2
+    assert main(["run", good, "--set", "n=x"]) == 2
+    assert "good.yaml:2:13: E305: argument 'n' expects int, got str ('x')" in capsys.readouterr().err
     assert main(["run", good, "nothing"]) == 2
 
 

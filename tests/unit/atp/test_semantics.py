@@ -311,3 +311,24 @@ def test_range_is_checked_as_it_is_called(tmp_path: Path, arguments: str, codes:
 def test_count_below_zero_is_told_before_the_run(tmp_path: Path) -> None:
     with pytest.raises(InvalidFileError, match="total is -1; it must be 0 or more"):
         run('epochs: {"#atp.Epochs": -1}\nmain: {iterator: "@epochs", process: []}', tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("condition", "hint"),
+    [
+        ("$i and true", "did you mean 'True'?"),
+        ("$i is null", "did you mean 'None'?"),
+        ("mim($i, 2) > 1", "did you mean 'min'?"),
+        ("isinstance($i, 2)", "numbers, texts in quotes"),
+        ("i > 2", "write $i for an artefact"),
+        ('"@params.n" > 2', "put the whole value in one pair of quotes"),
+        ("'a' == @params.n", "put the whole value in one pair of quotes"),
+    ],
+)
+def test_hint_of_a_condition_leads_to_the_mend(tmp_path: Path, condition: str, hint: str) -> None:
+    text = (
+        "atp: 1\nparams: {n: 1}\nmain:\n  iterator: {'#range': 3, output: i}\n"
+        f"  process:\n    - if: {condition}\n      '#print': $i\n"
+    )
+    (error,) = atp.load(tmp_path / "t.yaml", text=text).validate().errors
+    assert hint in (error.hint_text() or "")
