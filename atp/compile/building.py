@@ -282,13 +282,26 @@ class Builder:
 
 
 def _with_inner_ones(built: BuiltPipeline) -> dict[str, Any]:
-    """Components by name, those of a file that is a component as `file.name`; first its own, then those of files."""
+    """Components by name; first its own, then those of inner files.
+
+    Those of a file that is a component are `component.name`, of one that has no name of its own `step.yaml.name`.
+    """
     own = built.live_components()
     found = {name: part for name, part in own.items() if not isinstance(part, BuiltPipeline)}
-    for name, part in own.items():
-        if isinstance(part, BuiltPipeline):
-            found |= {f"{name}.{inner}": component for inner, component in _with_inner_ones(part).items()}
+    files = {name: part for name, part in own.items() if isinstance(part, BuiltPipeline)}
+    named = {id(part) for part in files.values()}
+    for part in built.inner:
+        if id(part) not in named:
+            file = part.instance.path.name
+            files[next(name for name in _numbered(file) if name not in files)] = part
+    for name, part in files.items():
+        found |= {f"{name}.{inner}": component for inner, component in _with_inner_ones(part).items()}
     return found
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}:{number}" for number in itertools.count(2))
 
 
 class _NeedsFailedError(Exception):

@@ -19,7 +19,7 @@ _REPAIR_CHARACTERS_MAX = 3_000_000  # of all passes together, beyond the first o
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _HALF_QUOTED = re.compile(
     r""":\s*("[^"]*"|'[^']*')[\s<>=!+*/%-]*\Z"""
-)  # `if: "@a.b" > 3`: what follows the quotes stops YAML
+)  # `if: "@a.b" > 3`: YAML stops behind the quotes
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
