@@ -332,3 +332,34 @@ def test_hint_of_a_condition_leads_to_the_mend(tmp_path: Path, condition: str, h
     )
     (error,) = atp.load(tmp_path / "t.yaml", text=text).validate().errors
     assert hint in (error.hint_text() or "")
+
+
+def test_method_that_a_scheduler_wraps_is_no_error_at_level_init(tmp_path: Path) -> None:
+    text = """atp: 1
+net: {"#torch.nn.Linear": [1, 1]}
+optimizer: {"#torch.optim.SGD": ["@net.parameters()", 0.1]}
+schedule: {"#torch.optim.lr_scheduler.StepLR": ["@optimizer", 1]}
+main: {process: ["@optimizer.step", "@schedule.step"]}
+"""
+    assert atp.load(tmp_path / "t.yaml", text=text).validate("init").problems == ()
+
+
+def test_optimisers_and_moved_networks_are_checked_without_creating_them(tmp_path: Path) -> None:
+    text = """atp: 1
+net: {"#torch.nn.Linear": [1, 1]}
+model: {"@net.to": "@run.device"}
+optimizer: {"#torch.optim.Adam": ["@model.parameters()", 0.1]}
+main:
+  input: [x]
+  process:
+    - "@optimizer.stpe"
+    - {"@model": [$x, $x]}
+    - {"@model.wieght": }
+    - {"#print": ["@optimizer.param_groups", "@optimizer.state", "@model.weight"]}
+"""
+    problems = atp.load(tmp_path / "t.yaml", text=text).validate().problems
+    assert [problem.message() for problem in problems] == [
+        "'@optimizer' (Adam) has no 'stpe'",
+        "'@model' takes at most 1 positional arguments",
+        "'@model' (Linear) has no 'wieght'",
+    ]
