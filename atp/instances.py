@@ -160,7 +160,11 @@ class Workspace:
             first, _, rest = argument.name.partition(".")
             if first == "params" and rest:
                 value, is_constant = _constant_in(argument.value, outer)
-                if is_constant:
+                missing = _missing_param(argument.value, outer)
+                if missing:
+                    hint = name_hint(missing, [f"params.{name}" for name in outer.params], "@")
+                    self.problems.add("E201", argument.value.place, hint, name=missing)
+                elif is_constant:
                     self._override(child, rest, value, argument.place, argument.value.place)
                 else:
                     self.problems.add("E505.constant", argument.value.place, None, text=argument.name)
@@ -213,6 +217,13 @@ def _constant_in(value: Value, outer: Instance) -> tuple[ParamValue, bool]:
         name = ".".join(value.path[1:])
         return outer.params.get(name), name in outer.params
     return None, isinstance(value, BrokenValue)
+
+
+def _missing_param(value: Value, outer: Instance) -> str | None:
+    """The name of a parameter that is mentioned and that the outer file does not have."""
+    if not isinstance(value, Reference) or value.kind != "component" or value.name != "params":
+        return None
+    return None if ".".join(value.path[1:]) in outer.params else ".".join(value.path)
 
 
 def _with_argument(value: Value, path: list[str], place: Place, new: OuterValue) -> Value | None:

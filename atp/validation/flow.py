@@ -2,7 +2,7 @@
 
 import ast
 
-from atp.diagnostics import Place
+from atp.diagnostics import Hint, Place
 from atp.model.steps import (
     Block,
     BlockAction,
@@ -36,7 +36,7 @@ def check_stage(checker: Checker, stage: Stage, read_from_outside: set[str]) -> 
         flow.read(Reference(item.place, f"${item.name}", "artefact", (item.name,)))
     for name, place in flow.made.items():
         if name not in flow.read_names and name not in read_from_outside:
-            checker.problems.add("W407", place, None, name=name)
+            checker.problems.add("W407", place, Hint("hint.drop"), name=name)
 
 
 def _block(checker: Checker, flow: Flow, block: Block) -> None:

@@ -363,3 +363,50 @@ main:
         "'@model' takes at most 1 positional arguments",
         "'@model' (Linear) has no 'wieght'",
     ]
+
+
+def _problems(text: str, folder: Path) -> list[tuple[str, int, str | None]]:
+    found = atp.load(folder / "t.yaml", text="atp: 1\n" + text).validate().problems
+    return [(problem.code, problem.place.line + 1, problem.hint_text()) for problem in found]
+
+
+def test_slip_in_the_word_process_is_the_only_error(tmp_path: Path) -> None:
+    text = "main:\n  iterator: {'#range': 3, output: i}\n  proces:\n    each: [{'#abs': $i, output: k}]\n  output: k\n"
+    assert _problems(text, tmp_path) == [("E501", 4, "did you mean 'process'?")]
+    assert _problems("progress: {progress: [1, 2]}\nmain: {process: [{'#print': '@progress'}]}\n", tmp_path) == []
+
+
+def test_break_without_a_condition_says_that_it_needs_one(tmp_path: Path) -> None:
+    text = "main: {iterator: {'#range': 3}, process: [break]}\n"
+    assert _problems(text, tmp_path) == [("E502", 2, "'break' needs a value: break: …")]
+
+
+def test_name_that_is_no_library_has_no_errors_in_its_arguments(tmp_path: Path) -> None:
+    assert [code for code, *_ in _problems("x: {'#step': {params.a: 1, b.c: 2}}\n", tmp_path)] == ["E204"]
+
+
+def test_hint_is_found_in_a_large_library(tmp_path: Path) -> None:
+    text = "main: {with: '#torch.nograd', process: []}\n"
+    assert _problems(text, tmp_path) == [("E202", 2, "did you mean 'no_grad'?")]
+
+
+def test_mapping_that_was_meant_as_a_file_is_told_where_it_is_used(tmp_path: Path) -> None:
+    text = "step: {'step.yaml': {net: 1}}\nmain: {process: ['@step', '@step.val']}\n"
+    assert [(code, line) for code, line, _ in _problems(text, tmp_path)] == [("E203", 3), ("E203", 3)]
+
+
+@pytest.mark.parametrize(
+    ("replaced", "problem"),
+    [
+        ("loss.label_smoothing: high", ("E305", 3, None)),
+        ("params.w: '@params.wd'", ("E201", 3, "did you mean '@params.w'?")),
+    ],
+)
+def test_replaced_arguments_are_checked_like_written_ones(
+    tmp_path: Path, replaced: str, problem: tuple[str, int, str | None]
+) -> None:
+    (tmp_path / "step.yaml").write_text(
+        'atp: 1\nparams: {w: 1}\nloss: {"#torch.nn.CrossEntropyLoss": }\nmain: {process: [{"#print": "@params.w"}]}\n'
+    )
+    text = f"params: {{w: 2}}\nstep: {{'#step.yaml': {{{replaced}}}}}\nmain: {{process: ['@step']}}\n"
+    assert problem in _problems(text, tmp_path)
