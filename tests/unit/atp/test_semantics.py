@@ -354,14 +354,14 @@ main:
   process:
     - "@optimizer.stpe"
     - {"@model": [$x, $x]}
-    - {"@model.wieght": }
+    - {"@model.weigh": }
     - {"#print": ["@optimizer.param_groups", "@optimizer.state", "@model.weight"]}
 """
     problems = atp.load(tmp_path / "t.yaml", text=text).validate().problems
     assert [problem.message() for problem in problems] == [
         "'@optimizer' (Adam) has no 'stpe'",
         "'@model' takes at most 1 positional arguments",
-        "'@model' (Linear) has no 'wieght'",
+        "'@model' (Linear) has no 'weigh'",
     ]
 
 
@@ -371,7 +371,7 @@ def _problems(text: str, folder: Path) -> list[tuple[str, int, str | None]]:
 
 
 def test_slip_in_the_word_process_is_the_only_error(tmp_path: Path) -> None:
-    text = "main:\n  iterator: {'#range': 3, output: i}\n  proces:\n    each: [{'#abs': $i, output: k}]\n  output: k\n"
+    text = "main:\n  iterator: {'#range': 3, output: i}\n  procesz:\n    each: [{'#abs': $i, output: k}]\n  output: k\n"
     assert _problems(text, tmp_path) == [("E501", 4, "did you mean 'process'?")]
     assert _problems("progress: {progress: [1, 2]}\nmain: {process: [{'#print': '@progress'}]}\n", tmp_path) == []
 
