@@ -141,6 +141,7 @@ class Pipeline:
         that cannot be created, and ValueError if the file asks for help with `?`.
         """
         from atp.compile.building import Builder, CreationError, Observers
+        from atp.compile.nesting import mark_inner_epochs
         from atp.compile.options import CompileOptions
         from atp.runtime.local_platform import use_local_platform
         from atp.runtime.run_info import make_run_info, seed_everything
@@ -153,7 +154,9 @@ class Pipeline:
         seed_everything(run.seed)
         builder = Builder(self._workspace.library, run, options or CompileOptions(), observers or Observers())
         try:
-            return builder.build(self._main)
+            built = builder.build(self._main)
+            mark_inner_epochs(built)
+            return built
         except CreationError as error:
             problems = Problems()
             problems.add("E210", error.place, None, reference=error.reference, reason=error.reason)

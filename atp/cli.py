@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from atp.diagnostics import InvalidFileError, Report
+from atp.diagnostics import InvalidFileError, Problems, Report
 from atp.messages import LANGUAGES, terminal_language
 from atp.model.files import ParamValue
+from atp.parsing.files import parse_file
 from atp.parsing.params import set_value
+from atp.runtime.checkpoint import CheckpointError
 
 if TYPE_CHECKING:
     from atp.api import Pipeline
@@ -34,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InvalidFileError as error:
         _print_report(error.report, given)
         return ERRORS
-    except (OSError, ValueError, LookupError) as error:
+    except (OSError, ValueError, LookupError, CheckpointError) as error:
         print(f"atp: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)
         return ERRORS
 
@@ -90,10 +92,10 @@ def _positive(text: str) -> int:
     return number
 
 
-def _load(given: argparse.Namespace, params: dict[str, ParamValue] | None = None) -> "Pipeline":
+def _load(given: argparse.Namespace) -> "Pipeline":
     from atp.api import load
 
-    return load(given.file, params, root=given.root, language=given.lang)
+    return load(given.file, root=given.root, language=given.lang)
 
 
 def _print_report(report: Report, given: argparse.Namespace) -> None:
@@ -164,7 +166,10 @@ def _fmt(given: argparse.Namespace) -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
-    pipeline = _load(given, _params_from_outside(given))
+    from atp.api import load
+
+    text = Path(given.file).read_bytes().decode("utf-8", errors="replace")
+    pipeline = load(given.file, _params_from_outside(given, text), root=given.root, language=given.lang, text=text)
     report = pipeline.validate("static")
     if not report.errors and (requests := pipeline.help_requests()):
         for call, instance in requests:
@@ -195,8 +200,10 @@ def _run_checked(pipeline: "Pipeline", given: argparse.Namespace) -> int:
         local_platform=given.limit is not None,
     )
     built.stage(given.stage) if given.stage else built.main  # a wrong name is an error of the call, not of the run
+    if given.resume is not None:
+        built.resume(given.resume)  # so is a wrong checkpoint
     try:
-        result = built.run(given.stage, resume=given.resume)
+        result = built.run(given.stage)
     except StoppedByUserError as stopped:
         print(stopped, file=sys.stderr)
         return FAILED
@@ -242,10 +249,10 @@ def _debug_place(text: str | None, pipeline: "Pipeline") -> tuple[str | None, in
     return stage, int(line) if line else None
 
 
-def _params_from_outside(given: argparse.Namespace) -> dict[str, ParamValue]:
+def _params_from_outside(given: argparse.Namespace, text: str) -> dict[str, ParamValue]:
     """The workstation's form first, then `--set`. Parameters of the form that the file lacks are left out."""
     params: dict[str, ParamValue] = {}
-    known = _load(given).instance.model.params if given.set or os.environ.get("ARM_RUN_DIR") else {}
+    known = parse_file(text, given.file, Problems()).params if given.set or os.environ.get("ARM_RUN_DIR") else {}
     if os.environ.get("ARM_RUN_DIR"):
         for group, values in (_platform("get_train_params") or {}).items():
             for name, value in values.items():

@@ -57,8 +57,8 @@ class Problem:
         if self.key == "E100.yaml":
             return sentence(self.key, {"reason": yaml_reason(str(self.holes["reason"]), language)}, language)
         if self.key == "E100.limit":
-            what, _, most = str(self.holes["limit"]).partition(": ")
-            return sentence(self.key, {"limit": f"{yaml_reason(what, language)}: {most}"}, language)
+            what = sentence(str(self.holes["what"]), {}, language)
+            return sentence(self.key, {**self.holes, "what": what}, language)
         return sentence(self.key, self.holes, language)
 
     def hint_text(self, language: str = "en") -> str | None:

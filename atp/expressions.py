@@ -11,7 +11,17 @@ from atp.names import is_name
 from atp.parsing.references import reference_from_text
 from atp.reading.nodes import Node, Scalar
 
-FUNCTIONS = ("len", "abs", "min", "max", "int", "float", "every")
+_COUNTS = {
+    "len": (1, 1),
+    "abs": (1, 1),
+    "min": (1, 99),
+    "max": (1, 99),
+    "int": (1, 2),
+    "float": (1, 1),
+    "every": (1, 2),
+}
+FUNCTIONS = tuple(_COUNTS)  # with how many arguments each takes
+_YAML_WORDS = {"true": "True", "false": "False", "null": "None"}
 LENGTH_MAX = 2000
 DEPTH_MAX = 100  # what walks a tree recursively, Python's compiler too, must come to its end
 _TOKEN = re.compile(
@@ -63,12 +73,17 @@ def _parse_text(node: Scalar, problems: Problems) -> Expression:
     fault = "?" if tree is None or not is_sound else _fault_in(tree, len(references))
     if fault is None and tree is not None:
         return Expression(node.place, text, tree, tuple(references))
-    hint = Hint("hint.expression")
-    if fault and is_name(fault):
-        near = name_hint(fault, FUNCTIONS)
-        hint = near if near and near.key == "hint.nearest" else Hint("hint.expression_name", {"name": fault})
-    problems.add("E505", node.place, hint, text=text[:80])
+    problems.add("E505", node.place, _hint_for(fault or "?"), text=text[:80])
     return Expression(node.place, text, None)
+
+
+def _hint_for(fault: str) -> Hint:
+    if fault in _YAML_WORDS:
+        return Hint("hint.nearest", {"name": _YAML_WORDS[fault]})
+    near = name_hint(fault.removesuffix("()"), FUNCTIONS)
+    if near and near.key == "hint.nearest":
+        return near
+    return Hint("hint.expression_name", {"name": fault}) if is_name(fault) else Hint("hint.expression")
 
 
 class _ReportedError(Exception):
@@ -94,7 +109,7 @@ def _depth_of(tree: ast.expr) -> int:
 
 
 def _fault_in(tree: ast.expr, reference_count: int) -> str | None:
-    """The first thing in the tree that the language does not have; a name as itself."""
+    """The first thing in the tree that the language does not have; a name as itself, a function with `()`."""
     known = {f"_r{number}" for number in range(reference_count)}
     waiting: list[ast.AST] = [tree]
     while waiting:
@@ -102,8 +117,9 @@ def _fault_in(tree: ast.expr, reference_count: int) -> str | None:
         if isinstance(node, ast.Call):
             name = node.func.id if isinstance(node.func, ast.Name) else "?"
             if name not in FUNCTIONS or node.keywords or any(isinstance(arg, ast.Starred) for arg in node.args):
-                return name
-            if name == "every" and not 1 <= len(node.args) <= 2:
+                return f"{name}()"
+            fewest, most = _COUNTS[name]
+            if not fewest <= len(node.args) <= most:
                 return "?"
             waiting += node.args
         elif isinstance(node, ast.Name):

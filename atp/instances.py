@@ -74,7 +74,8 @@ class Workspace:
         instance = Instance(model, path.resolve(), dict(model.components), {})
         instance.params = {name: param.value for name, param in model.params.items()}
         for name, value in overrides.items():
-            self._override(instance, name, value, Place(model.file, 0, 0, 1))
+            param = model.params.get(name)
+            self._override(instance, name, value, param.place if param else Place(model.file, 0, 0, 1))
         self._open_children(instance, (instance.path,))
         return instance
 
@@ -129,7 +130,8 @@ class Workspace:
                 None,
                 file=reference.file,
                 reference=reference.text,
-                limit=f"bytes: {FILE_BYTES_MAX}",
+                what="limit.bytes",
+                most=FILE_BYTES_MAX,
             )
             return
         if path in chain:
@@ -137,8 +139,11 @@ class Workspace:
             self.problems.add("E206", reference.place, None, chain=" -> ".join(names))
             return
         self._count += 1
-        if len(chain) > DEPTH_MAX or self._count > INSTANCES_MAX:
-            self.problems.add("E100.limit", reference.place, None, limit=f"files in files: {INSTANCES_MAX}")
+        if len(chain) > DEPTH_MAX:
+            self.problems.add("E100.limit", reference.place, None, what="limit.nested_files", most=DEPTH_MAX)
+            return
+        if self._count > INSTANCES_MAX:
+            self.problems.add("E100.limit", reference.place, None, what="limit.files", most=INSTANCES_MAX)
             return
         model = self._model(path, text, self._shown_name(path))
         child = Instance(model, path, dict(model.components), {}, instance)
@@ -155,7 +160,11 @@ class Workspace:
             first, _, rest = argument.name.partition(".")
             if first == "params" and rest:
                 value, is_constant = _constant_in(argument.value, outer)
-                if is_constant:
+                missing = _missing_param(argument.value, outer)
+                if missing:
+                    hint = name_hint(missing, [f"params.{name}" for name in outer.params], "@")
+                    self.problems.add("E201", argument.value.place, hint, name=missing)
+                elif is_constant:
                     self._override(child, rest, value, argument.place, argument.value.place)
                 else:
                     self.problems.add("E505.constant", argument.value.place, None, text=argument.name)
@@ -208,6 +217,13 @@ def _constant_in(value: Value, outer: Instance) -> tuple[ParamValue, bool]:
         name = ".".join(value.path[1:])
         return outer.params.get(name), name in outer.params
     return None, isinstance(value, BrokenValue)
+
+
+def _missing_param(value: Value, outer: Instance) -> str | None:
+    """The name of a parameter that is mentioned and that the outer file does not have."""
+    if not isinstance(value, Reference) or value.kind != "component" or value.name != "params":
+        return None
+    return None if ".".join(value.path[1:]) in outer.params else ".".join(value.path)
 
 
 def _with_argument(value: Value, path: list[str], place: Place, new: OuterValue) -> Value | None:

@@ -3,6 +3,7 @@
 import keyword
 import re
 from collections.abc import Iterable
+from itertools import islice
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 RESERVED = frozenset({"params", "run", "loop"})
@@ -22,13 +23,14 @@ def nearest(name: str, legal: Iterable[str]) -> str | None:
     limit = max(1, len(name) // 3)
     best: tuple[int, str] | None = None
     letters = set(name.lower())
-    for candidate in sorted(legal)[:_CANDIDATES_MAX]:
-        if (
-            len(letters - set(candidate.lower())) > limit
-            or abs(len(candidate) - len(name)) > limit
-            or candidate == name
-        ):
-            continue
+    alike = (
+        candidate
+        for candidate in sorted(legal)
+        if abs(len(candidate) - len(name)) <= limit
+        and len(letters - set(candidate.lower())) <= limit
+        and candidate != name
+    )
+    for candidate in islice(alike, _CANDIDATES_MAX):
         distance = edit_distance(name.lower(), candidate.lower())
         if distance <= limit and (best is None or distance < best[0]):
             best = (distance, candidate)

@@ -100,12 +100,22 @@ class BuiltPipeline:
         return (self.stage(stage) if stage else self.main)(*args, **kwargs)
 
     def resume(self, name: str) -> None:
-        """Load a checkpoint into every Checkpoint component; a path goes into the first one."""
-        found = [component for component in self.components.values() if isinstance(component, Checkpoint)]
+        """Load a checkpoint into every Checkpoint component of the file, or, if it has none, of its inner files.
+
+        A path goes into the first one.
+        """
+        found = self._checkpoints() or [one for inner in self.all_pipelines() for one in inner._checkpoints()]
         if not found:
             raise LookupError("there is no component '#atp.Checkpoint' to resume from")
         for checkpoint in found[:1] if name.endswith(".pt") else found:
             checkpoint.load(name)
+
+    def _checkpoints(self) -> "list[Checkpoint]":
+        return [component for component in self.components.values() if isinstance(component, Checkpoint)]
+
+    def all_pipelines(self) -> "list[BuiltPipeline]":
+        """This one and everything inside it."""
+        return [self, *(one for inner in self.inner for one in inner.all_pipelines())]
 
     def live_components(self) -> dict[str, Any]:
         """Components without stages and inner pipelines."""
@@ -272,13 +282,26 @@ class Builder:
 
 
 def _with_inner_ones(built: BuiltPipeline) -> dict[str, Any]:
-    """Components by name, those of a file that is a component as `file.name`; first its own, then those of files."""
+    """Components by name; first its own, then those of inner files.
+
+    Those of a file that is a component are `component.name`, of one that has no name of its own `step.yaml.name`.
+    """
     own = built.live_components()
     found = {name: part for name, part in own.items() if not isinstance(part, BuiltPipeline)}
-    for name, part in own.items():
-        if isinstance(part, BuiltPipeline):
-            found |= {f"{name}.{inner}": component for inner, component in _with_inner_ones(part).items()}
+    files = {name: part for name, part in own.items() if isinstance(part, BuiltPipeline)}
+    named = {id(part) for part in files.values()}
+    for part in built.inner:
+        if id(part) not in named:
+            file = part.instance.path.name
+            files[next(name for name in _numbered(file) if name not in files)] = part
+    for name, part in files.items():
+        found |= {f"{name}.{inner}": component for inner, component in _with_inner_ones(part).items()}
     return found
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}:{number}" for number in itertools.count(2))
 
 
 class _NeedsFailedError(Exception):

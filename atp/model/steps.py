@@ -153,26 +153,51 @@ def blocks_in(block: Block) -> "Iterable[Block]":
             yield step.action.block
 
 
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A reference in a block: whether its step runs at every pass of a loop, whether a loop iterates it."""
+
+    reference: Reference
+    is_in_loop: bool
+    is_iterated: bool = False
+
+
+def mentions_in(block: Block, is_in_loop: bool = False) -> "Iterable[Mention]":
+    """Every reference in the contexts, loops and steps of a block, in the order in which they run."""
+    for context in block.contexts:
+        yield from (Mention(reference, is_in_loop) for reference in references_in(context))
+    yield from _mentions_of(block.before, is_in_loop)
+    if block.loop:
+        yield from (Mention(reference, is_in_loop, True) for reference in references_in(block.loop.source))
+    yield from _mentions_of(block.each, is_in_loop or block.loop is not None)
+    yield from _mentions_of(block.after, is_in_loop)
+
+
+def _mentions_of(steps: list[Step], is_in_loop: bool) -> "Iterable[Mention]":
+    for step in steps:
+        yield from (Mention(reference, is_in_loop) for reference in _references_of_step(step))
+        if isinstance(step.action, BlockAction):
+            yield from mentions_in(step.action.block, is_in_loop)
+        yield from _mentions_of(step.otherwise, is_in_loop)
+
+
+def _references_of_step(step: Step) -> "Iterable[Reference]":
+    for context in step.contexts:
+        yield from references_in(context)
+    if step.condition:
+        yield from step.condition.references
+    if isinstance(step.action, CallAction):
+        yield from references_in(step.action.call)
+    elif isinstance(step.action, SetAction):
+        for _, expression in step.action.items:
+            yield from expression.references
+    elif isinstance(step.action, BreakAction):
+        yield from step.action.condition.references
+
+
 def references_of(stage: Stage) -> "Iterable[Reference]":
     """Every reference that the inputs, steps, contexts and loops of a stage mention."""
-    block = stage.block
     for given in stage.inputs:
         if given.default is not None:
             yield from references_in(given.default)
-    for inner in blocks_in(block):
-        if inner.loop:
-            yield from references_in(inner.loop.source)
-        for context in inner.contexts:
-            yield from references_in(context)
-    for step in steps_in(block):
-        for context in step.contexts:
-            yield from references_in(context)
-        if step.condition:
-            yield from step.condition.references
-        if isinstance(step.action, CallAction):
-            yield from references_in(step.action.call)
-        elif isinstance(step.action, SetAction):
-            for _, expression in step.action.items:
-                yield from expression.references
-        elif isinstance(step.action, BreakAction):
-            yield from step.action.condition.references
+    yield from (mention.reference for mention in mentions_in(stage.block))

@@ -2,6 +2,7 @@
 
 from atp.diagnostics import Problems, name_hint
 from atp.model.steps import OutputItem, Stage, StageInput
+from atp.names import edit_distance
 from atp.parsing.steps import check_name, parse_block
 from atp.parsing.values import parse_value
 from atp.reading.nodes import Mapping, Node, Scalar, Sequence
@@ -10,8 +11,17 @@ STAGE_KEYS = ("input", "process", "iterator", "with", "output", "doc")
 
 
 def is_stage(node: Node) -> bool:
-    """A mapping with `process` is a stage; so is one with `iterator`, its `process` is then missed by name."""
-    return isinstance(node, Mapping) and any(key.text == "process" for key, _ in node.entries)
+    """A mapping with `process` is a stage; so is one with a slip in that word."""
+    return isinstance(node, Mapping) and _process_of(node) is not None
+
+
+def _process_of(node: Mapping) -> Node | None:
+    slips = (
+        value
+        for key, value in node.entries
+        if isinstance(value, Sequence | Mapping) and edit_distance(key.text[:10].lower(), "process") <= 1
+    )
+    return node.get("process") or next(slips, None)
 
 
 def parse_stage(key: Scalar, node: Mapping, problems: Problems) -> Stage:
@@ -19,7 +29,7 @@ def parse_stage(key: Scalar, node: Mapping, problems: Problems) -> Stage:
     for name, _ in node.entries:
         if name.text not in STAGE_KEYS and not name.is_broken:
             problems.add("E501.stage", name.place, name_hint(name.text, STAGE_KEYS), key=name.text)
-    process = node.get("process")
+    process = _process_of(node)
     assert process is not None
     block = parse_block(process, node.get("iterator"), node.get("with"), problems)
     stage = Stage(key.text, key.place, block)

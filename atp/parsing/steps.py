@@ -74,7 +74,8 @@ def _text_step(node: Scalar, problems: Problems) -> Step:
     if node.is_broken:
         return step
     if not isinstance(node.value, str) or not is_reference(node.text):
-        problems.add("E502", node.place, Hint("hint.actions"), count=0)
+        hint = Hint("hint.value", {"name": node.text}) if node.text in ACTIONS else Hint("hint.actions")
+        problems.add("E502", node.place, hint, count=0)
         return step
     reference = reference_from_text(node.text, node.place, problems)
     if reference:

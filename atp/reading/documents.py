@@ -17,6 +17,9 @@ NODES_MAX = 100_000
 _REPAIR_PASSES_MIN, _REPAIR_PASSES_MAX = 40, 1000  # each forgotten quote around `@` takes one
 _REPAIR_CHARACTERS_MAX = 3_000_000  # of all passes together, beyond the first ones
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_HALF_QUOTED = re.compile(
+    r""":\s*("[^"]*"|'[^']*')[\s<>=!+*/%-]*\Z"""
+)  # `if: "@a.b" > 3`: YAML stops behind the quotes
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -40,9 +43,12 @@ class _Open:
 
 
 class _LimitError(Exception):
-    def __init__(self, line: int, column: int, limit: str) -> None:
-        super().__init__(limit)
-        self.line, self.column, self.limit = line, column, limit
+    def __init__(self, line: int, column: int, what: str, most: int) -> None:
+        super().__init__(what)
+        self.line, self.column, self.holes = line, column, {"what": what, "most": most}
+
+
+_Failure = tuple[int, int, str, dict[str, object]]  # line, column, key, holes
 
 
 def read_document(text: str, file: str, problems: Problems) -> Document:
@@ -50,13 +56,13 @@ def read_document(text: str, file: str, problems: Problems) -> Document:
     lines = _LINE_BREAK.split(text.removeprefix("\ufeff"))
     document = Document(file, tuple(lines), None, Repaired(list(lines)))
     if len(text) > CHARACTERS_MAX:
-        problems.add("E100.limit", Place(file, 0, 0, 1), limit=f"characters: {CHARACTERS_MAX}")
+        problems.add("E100.limit", Place(file, 0, 0, 1), what="limit.characters", most=CHARACTERS_MAX)
         return document
     if HASH in text or AT in text:
         problems.add("E100.yaml", Place(file, 0, 0, 1), reason="U+E000, U+E001")
         return document
     repaired = document.repaired
-    furthest: tuple[Repaired, tuple[int, int, str, str]] | None = None
+    furthest: tuple[Repaired, _Failure] | None = None
     for _ in range(max(_REPAIR_PASSES_MIN, min(_REPAIR_PASSES_MAX, _REPAIR_CHARACTERS_MAX // (len(text) + 1)))):
         reader = _Reader(file, repaired, Problems())
         failure = _attempt(reader, document)
@@ -80,27 +86,29 @@ def read_document(text: str, file: str, problems: Problems) -> Document:
     return document
 
 
-def _take_back(document: Document, sound: Repaired, failure: tuple[int, int, str, str], problems: Problems) -> None:
+def _take_back(document: Document, sound: Repaired, failure: _Failure, problems: Problems) -> None:
     """The file stays unreadable: comments that were taken for references in vain are comments."""
     document.repaired = sound
     if not sound.hashes and not sound.ats:
-        line, column, key, reason = failure
-        problems.add(key, Place(document.file, line, column, column + 1), reason=reason, limit=reason)
+        line, column, key, holes = failure
+        is_half_quoted = _HALF_QUOTED.search(document.lines[line][:column]) is not None
+        hint = Hint("hint.quote_whole") if is_half_quoted and key == "E100.yaml" else None
+        problems.add(key, Place(document.file, line, column, column + 1), hint, **holes)
 
 
-def _attempt(reader: "_Reader", document: Document) -> tuple[int, int, str, str] | None:
-    """Fills `document.root`; gives line, column, key and reason of what stops the reading."""
+def _attempt(reader: "_Reader", document: Document) -> _Failure | None:
+    """Fills `document.root`; says what stops the reading."""
     last_line = len(document.lines) - 1
     try:
         document.root = reader.read()
     except _LimitError as error:
-        return error.line, error.column, "E100.limit", error.limit
+        return error.line, error.column, "E100.limit", error.holes
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (min(mark.line, last_line), mark.column) if mark else (0, 0)
-        return line, column, "E100.yaml", restored(error.problem or error.context or "?")
+        return line, column, "E100.yaml", {"reason": restored(error.problem or error.context or "?")}
     except (yaml.YAMLError, UnicodeError, ValueError) as error:
-        return 0, 0, "E100.yaml", str(error).splitlines()[0]
+        return 0, 0, "E100.yaml", {"reason": str(error).splitlines()[0]}
     return None
 
 
@@ -151,7 +159,7 @@ class _Reader:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise _LimitError(len(self.repaired.lines) - 1, 0, "documents: 1")
+                    raise _LimitError(len(self.repaired.lines) - 1, 0, "limit.documents", 1)
                 continue
             if isinstance(event, yaml.SequenceEndEvent | yaml.MappingEndEvent):
                 stack.pop()
@@ -166,7 +174,7 @@ class _Reader:
             if isinstance(node, Sequence | Mapping):
                 stack.append(_Open(node))
                 if len(stack) > DEPTH_MAX:
-                    raise _LimitError(node.place.line, node.place.column, f"depth: {DEPTH_MAX}")
+                    raise _LimitError(node.place.line, node.place.column, "limit.depth", DEPTH_MAX)
         return root
 
     def _node(self, event: yaml.NodeEvent) -> Node:
@@ -179,7 +187,7 @@ class _Reader:
         end_column = end.column if end.line == start.line else width
         place = Place(self.file, line, start.column, max(end_column, start.column + 1))
         if self.count > NODES_MAX:
-            raise _LimitError(place.line, place.column, f"nodes: {NODES_MAX}")
+            raise _LimitError(place.line, place.column, "limit.nodes", NODES_MAX)
         if event.anchor is not None or getattr(event, "tag", None) is not None:
             name = event.anchor if event.anchor is not None else getattr(event, "tag", "")
             self.problems.add("E104", place, name=restored(str(name)))

@@ -95,11 +95,15 @@ class AllowList:
         """Whether a dotted name, as written or as it really is, is allowed."""
         if name.partition(".")[0] in self.own:
             return True
-        if name in self.entries and name not in ALWAYS_DENIED:
+        if self.has_exactly(name):
             return True
         if any(_is_under(name, denied) for denied in ALWAYS_DENIED):
             return False
         return any(_is_under(name, entry) for entry in self.entries)
+
+    def has_exactly(self, name: str) -> bool:
+        """Whether an entry is this very name: then it is allowed as written, wherever the object really comes from."""
+        return name in self.entries and name not in ALWAYS_DENIED
 
     def leads_to_permitted(self, name: str) -> bool:
         """Whether a module is allowed itself or on the way to an allowed name."""

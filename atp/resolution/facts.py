@@ -75,11 +75,14 @@ def _is_live_instance(thing: object) -> bool:
 
 def _live_attribute(thing: object, name: str) -> Fact | None:
     try:
-        return fact_of_thing(getattr(thing, name))
+        found = getattr(thing, name)
     except AttributeError:
         return None
     except Exception:  # noqa: BLE001 - a property of the user's class may do anything
         return UNKNOWN
+    # A function put on an object in place of its method, as schedulers of torch do, shows the `self` of the method.
+    is_in_place_of_a_method = isinstance(found, types.FunctionType) and hasattr(found, "__wrapped__")
+    return UNKNOWN if is_in_place_of_a_method else fact_of_thing(found)
 
 
 def _class_attribute(cls: type, name: str) -> Fact | None:
@@ -137,7 +140,9 @@ def _assigned_names(cls: type) -> frozenset[str]:
         has_dict = "__dict__" in dir(cls)
         return frozenset("*") if has_dict else frozenset()
     names: set[str] = set()
-    for node in ast.walk(definition):
+    # What gives an unpickled object its attributes back gives it no others: left out.
+    parts = [part for part in definition.body if getattr(part, "name", "") != "__setstate__"]
+    for node in (node for part in parts for node in ast.walk(part)):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name):
             names.add("*" if node.attr == "__dict__" else node.attr)
         elif isinstance(node, ast.Call):
@@ -246,6 +251,9 @@ def result(fact: Fact) -> Fact:
     if target is None or target is MISSING or _gives_context(target):
         return UNKNOWN
     annotation = return_annotation(target)
+    if annotation is typing.Self:
+        holder = getattr(target, "__self__", None)
+        return Fact(cls=fact.owner or (type(holder) if holder is not None else None))
     origin = typing.get_origin(annotation)
     if origin is tuple:
         items = typing.get_args(annotation)
@@ -260,8 +268,12 @@ def _gives_context(target: Any) -> bool:
 
 
 def return_annotation(target: Any) -> Any:
-    """The resolved annotation of a result, None if there is none."""
-    return annotations(target).get("return")
+    """The resolved annotation of a result, also where only overloads have one and agree; None if there is none."""
+    found = annotations(target).get("return")
+    if found is not None or not isinstance(target, types.FunctionType | types.MethodType):
+        return found
+    overloads = [annotations(one).get("return") for one in typing.get_overloads(target)]
+    return overloads[0] if overloads and all(one == overloads[0] for one in overloads) else None
 
 
 @lru_cache(maxsize=4096)

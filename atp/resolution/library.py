@@ -106,7 +106,7 @@ class Library:
             except Exception as error:
                 raise LookupFailureError("E202.import", {"name": name, "reason": _reason(error)}) from error
             found = following
-            if not allow.permits_object(found):
+            if not allow.has_exactly(name) and not allow.permits_object(found):
                 raise LookupFailureError("E204.real", {"reference": f"#{name}", "real": _real_name(found)})
         if isinstance(found, types.ModuleType):
             raise LookupFailureError("E202.module", {"name": name}, name_hint("", []))

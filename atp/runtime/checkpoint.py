@@ -84,7 +84,10 @@ class Checkpoint:
         if missing:
             raise CheckpointError(f"checkpoint {path} has no state of {', '.join(missing)}; it has {', '.join(saved)}")
         for key, target in (self.targets or {}).items():
-            _unwrapped(target).load_state_dict(saved[key])
+            try:
+                _unwrapped(target).load_state_dict(saved[key])
+            except Exception as error:
+                raise CheckpointError(f"the state of {key} in {path} does not fit: {error}") from error
         if self.rng and "rng" in state:
             _restore_random_states(state["rng"])
         return str(path)

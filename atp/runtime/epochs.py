@@ -6,15 +6,19 @@ from collections.abc import Iterator
 class Epochs:
     """Iterates 0..total-1 from where its state says. A pass is done when the next one is asked for, or marked done.
 
-    Inside another loop it begins anew after it came to its end. A state that was loaded comes first.
+    It begins anew when it is iterated after it came to its end. A state that was loaded comes first: of a loop that
+    came to its end inside of another one that is to begin anew, of an outermost one that nothing is left.
 
     Args:
-        total: number of passes
+        total: number of passes, 0 or more
     """
 
     def __init__(self, total: int) -> None:
+        if total < 0:
+            raise ValueError(f"total is {total}; it must be 0 or more")
         self.total = total
         self.done_count = 0
+        self.is_inner = False  # whether it is iterated inside of another loop; told by who builds the pipeline
         self._has_ended = False
 
     def __iter__(self) -> Iterator[int]:
@@ -35,7 +39,7 @@ class Epochs:
 
     def state_dict(self) -> dict[str, int]:
         """What a checkpoint keeps."""
-        return {"done": self.done_count}
+        return {"done": 0 if self.is_inner and self._has_ended else self.done_count}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on from a kept state."""

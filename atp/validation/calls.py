@@ -15,6 +15,7 @@ from atp.resolution.facts import (
     call_target,
     constant_fits,
     declared_name,
+    fact_of_thing,
     fits,
     signature,
     sockets,
@@ -37,6 +38,9 @@ def check_arguments(
     reference: Reference, fact: Fact, positional: list[Given], named: dict[str, tuple[Place, Given]], problems: Problems
 ) -> None:
     """Reports what a call of `fact` would refuse."""
+    if fact.thing is range:  # says nothing of its arguments itself
+        fact = fact_of_thing(_range_to if len(positional) < 2 else _range)
+        _check_step(positional, problems)
     found = signature(fact)
     if found is None:
         return
@@ -59,6 +63,21 @@ def check_arguments(
         if is_needed and parameter.name not in bound:
             problems.add("E302", reference.place, shown, reference=reference.text, name=parameter.name)
     _check_types(reference, fact, bound, problems)
+
+
+def _range_to(stop: int, /) -> None:
+    """How `range` is called with one argument."""
+
+
+def _range(start: int, stop: int, step: int = 1, /) -> None:
+    """How `range` is called with more."""
+
+
+def _check_step(positional: list[Given], problems: Problems) -> None:
+    for given in positional[2:3]:
+        if given.constant == (0,):
+            described = described_value(given.constant[0])
+            problems.add("E305", given.place, None, argument="step", expected="!= 0", given=described)
 
 
 def _bind_named(

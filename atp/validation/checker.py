@@ -80,10 +80,10 @@ class Checker:
         if isinstance(value, ListValue):
             for item in value.items:
                 self.value(item, flow)
-            return Fact(cls=list)
+            return fact_of_thing([])
         for _, item in value.items:
             self.value(item, flow)
-        return Fact(cls=dict)
+        return fact_of_thing({})
 
     def reference(self, reference: Reference, flow: Flow | None) -> Fact:
         """What a reference stands for."""
@@ -107,13 +107,17 @@ class Checker:
         is_sound = self.problems.error_count() == errors_before
         positional = [self._given(part, flow) for part in call.arguments.positional]
         named = {part.name: (part.place, self._given(part.value, flow)) for part in call.arguments.named}
-        for name, (place, _) in named.items():
-            if not name.isidentifier() or keyword.iskeyword(name):  # nothing in Python takes such an argument
-                self.problems.add("E301", place, None, reference=reference.text, name=name)
-                is_sound = False
+        if is_sound:
+            is_sound = self._can_be_passed(reference, named)
         if not is_sound or call.arguments.is_help or call.arguments.is_broken:
             return UNKNOWN
         return self.called(fact, call, positional, named)
+
+    def _can_be_passed(self, reference: Reference, named: dict[str, tuple[Place, Given]]) -> bool:
+        bad = [name for name in named if not name.isidentifier() or keyword.iskeyword(name)]
+        for name in bad:  # nothing in Python takes such an argument
+            self.problems.add("E301", named[name][0], None, reference=reference.text, name=name)
+        return not bad
 
     def called(self, fact: Fact, call: Call, positional: list[Given], named: dict[str, tuple[Place, Given]]) -> Fact:
         """The arguments against what is called."""
@@ -135,6 +139,9 @@ class Checker:
         return result(fact) if self.problems.error_count() == errors_before else UNKNOWN
 
     def _given(self, value: Value, flow: Flow | None) -> Given:
+        if isinstance(value, OuterValue):
+            assert isinstance(value.scope, Instance)
+            return self.checkers[id(value.scope)]._given(value.value, None)
         fact = self.value(value, flow)
         constant: tuple[object] | None = None
         if isinstance(value, ConstantValue):

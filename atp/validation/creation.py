@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from atp.compile.bindings import inner_file
-from atp.compile.building import Builder, BuiltPipeline
+from atp.compile.building import Builder
 from atp.compile.options import CompileOptions
 from atp.diagnostics import Problems
 from atp.instances import Instance, Workspace, read_from_outside
@@ -29,7 +29,7 @@ def check_by_creating(workspace: Workspace, main: Instance, static: Problems, ch
         built = builder.build(main)
     for failure in builder.failures:
         problems.add("E210", failure.place, None, reference=failure.reference, reason=failure.reason)
-    live = {id(pipeline.instance): pipeline for pipeline in [built, *_all_inner(built)]}
+    live = {id(pipeline.instance): pipeline for pipeline in built.all_pipelines()}
     for instance in main.all_instances():
         pipeline = live.get(id(instance))
         checker = Checker(workspace, instance, problems, True, checkers)
@@ -42,10 +42,3 @@ def check_by_creating(workspace: Workspace, main: Instance, static: Problems, ch
         for stage in instance.model.stages.values():
             check_stage(checker, stage, read_from_outside(instance, stage.name))
     return problems
-
-
-def _all_inner(built: BuiltPipeline) -> list[BuiltPipeline]:
-    found = list(built.inner)
-    for inner in built.inner:
-        found += _all_inner(inner)
-    return found

@@ -1,8 +1,8 @@
-"""Walks the steps of a stage in order: E401–E405, E504, W406, W407, W610."""
+"""Walks the steps of a stage in order: E305, E401–E405, E504, W406, W407, W610."""
 
 import ast
 
-from atp.diagnostics import Place
+from atp.diagnostics import Hint, Place
 from atp.model.steps import (
     Block,
     BlockAction,
@@ -17,6 +17,7 @@ from atp.model.steps import (
 from atp.model.values import Arguments, Call, Reference, Value
 from atp.resolution.facts import UNKNOWN, Fact, has_special
 from atp.validation.checker import Checker
+from atp.validation.constants import check_numbers
 from atp.validation.flow_state import Artefact, Flow, names_made_in
 
 
@@ -35,7 +36,7 @@ def check_stage(checker: Checker, stage: Stage, read_from_outside: set[str]) -> 
         flow.read(Reference(item.place, f"${item.name}", "artefact", (item.name,)))
     for name, place in flow.made.items():
         if name not in flow.read_names and name not in read_from_outside:
-            checker.problems.add("W407", place, None, name=name)
+            checker.problems.add("W407", place, Hint("hint.drop"), name=name)
 
 
 def _block(checker: Checker, flow: Flow, block: Block) -> None:
@@ -109,11 +110,13 @@ def _steps(checker: Checker, flow: Flow, steps: list[Step]) -> None:
         _warn_of_sync(checker, flow, step.condition)
         before = dict(flow.known)
         is_guarded = step.condition.uses("every")
+        flow.condition_depth += 1
         flow.guard_depth += is_guarded
         _action(checker, flow, step)
         flow.guard_depth -= is_guarded
         after_yes, flow.known = flow.known, dict(before)
         _steps(checker, flow, step.otherwise)
+        flow.condition_depth -= 1
         _join(flow, before, after_yes, step.condition.place)
 
 
@@ -170,6 +173,7 @@ def _expression(checker: Checker, flow: Flow, expression: Expression) -> Fact:
     tree = expression.tree
     if tree is None:
         return UNKNOWN
+    check_numbers(expression, checker.instance.params, flow.condition_depth > 0, checker.problems)
     if flow.loop_depth == 0 and _uses_pass_count(tree):
         checker.problems.add("E504", expression.place, None, name="every")
     if isinstance(tree, ast.Constant) and tree.value is not None:

@@ -32,6 +32,7 @@ class Flow:
     loop_depth: int = 0
     nesting: int = 0  # loops and contexts around the step
     guard_depth: int = 0  # how many conditions with every() are around the step
+    condition_depth: int = 0  # how many conditions are around the step
     made: dict[str, Place] = field(default_factory=dict)
     read_names: set[str] = field(default_factory=set)
     reported: set[str] = field(default_factory=set)
@@ -62,7 +63,7 @@ class Flow:
     def enter(self, count: int, place: Place) -> None:
         """Loops and contexts begin here; E100 where Python would refuse so many in one another."""
         if self.nesting <= NESTING_MAX < self.nesting + count:
-            self.problems.add("E100.limit", place, None, limit=f"loops and contexts in one another: {NESTING_MAX}")
+            self.problems.add("E100.limit", place, None, what="limit.nesting", most=NESTING_MAX)
         self.nesting += count
 
     def make(self, item: OutputItem, fact: Fact) -> None:

@@ -29,6 +29,13 @@ main: {process: ["@step", {"@ckpt.save": last}]}
     assert torch.equal(head.weight, kept)
 
 
+def test_files_that_steps_call_without_a_name_are_kept_too(tmp_path: Path) -> None:
+    (tmp_path / "step.yaml").write_text('atp: 1\nnet: {"#torch.nn.Linear": [1, 1]}\nmain: {process: ["@net.train"]}\n')
+    text = 'atp: 1\nckpt: {"#atp.Checkpoint": states}\nmain: {process: ["#step.yaml", "#step.yaml", "@ckpt.save"]}\n'
+    built = atp.load(tmp_path / "t.yaml", text=text).build(seed=0)
+    assert list(built["ckpt"].targets) == ["step.yaml.net", "step.yaml:2.net"]
+
+
 def test_state_of_a_wrapped_network_goes_on_without_the_wrapper(tmp_path: Path) -> None:
     import torch.distributed as dist
     from torch.nn.parallel import DistributedDataParallel

@@ -42,7 +42,17 @@ def test_run_sets_parameters_and_limits(good: str, capsys: pytest.CaptureFixture
     captured = capsys.readouterr()
     assert captured.out.split() == ["7", "2"] and "main:6 set y" in captured.err
     assert main(["run", good, "--set", "m=7"]) == 2
+    assert main(["run", good, "--set", "n=x"]) == 2
+    assert "good.yaml:2:13: E305: argument 'n' expects int, got str ('x')" in capsys.readouterr().err
     assert main(["run", good, "nothing"]) == 2
+
+
+def test_run_reads_its_file_once(good: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+    real = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: [read.append(path.name), real(path)][1])
+    assert main(["run", good, "--set", "n=7"]) == 0
+    assert read.count(good) == 1
 
 
 def test_a_number_given_to_a_text_is_a_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,7 +85,7 @@ def test_a_run_of_the_workstation_speaks_the_language_of_its_page(tmp_path: Path
 
 
 def test_failed_run_exits_with_1_and_names_the_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "bad.yaml").write_text(GOOD.replace("$i + 1", "$i / 0"))
+    (tmp_path / "bad.yaml").write_text(GOOD.replace("$i + 1", "1 / $i"))
     assert main(["run", "bad.yaml"]) == 1
     assert "bad.yaml:6:16: ZeroDivisionError" in capsys.readouterr().err
 

@@ -81,7 +81,24 @@ def test_all_errors_of_a_file_come_in_one_pass_sorted_by_place(tmp_path: Path) -
     assert [p.place.line for p in report.errors] == sorted(p.place.line for p in report.errors)
 
 
-def test_limits_are_told_in_russian_too(tmp_path: Path) -> None:
-    for text in ("x: " + "[" * 70, "atp: 1\n---\natp: 1\n", "x: '" + "a" * 1_000_001 + "'"):
-        problem = atp.load(tmp_path / "t.yaml", text=text).validate("syntax").errors[0]
-        assert problem.code == "E100" and not re.search("[A-Za-z]", problem.message("ru"))
+@pytest.mark.parametrize(
+    ("text", "english", "russian"),
+    [
+        ("x: " + "[" * 70, "lists and mappings in one another, at most 60", "списков и отображений — не больше 60"),
+        ("atp: 1\n---\natp: 1\n", "YAML documents, at most 1", "документов в одном файле — не больше 1"),
+        ("x: '" + "a" * 1_000_001 + "'", "characters, at most 1000000", "знаков — не больше 1000000"),
+    ],
+)
+def test_limits_are_told_in_both_languages(tmp_path: Path, text: str, english: str, russian: str) -> None:
+    problem = atp.load(tmp_path / "t.yaml", text=text).validate("syntax").errors[0]
+    assert problem.message("en") == f"the file is over the limit: {english}"
+    assert problem.code == "E100" and problem.message("ru").endswith(russian)
+    assert not re.search("[A-Za-z]", problem.message("ru"))
+
+
+def test_too_many_files_in_one_another_are_told_as_such(tmp_path: Path) -> None:
+    for number in range(15):
+        (tmp_path / f"f{number}.yaml").write_text(f'atp: 1\nnext: {{"#f{number + 1}.yaml": }}\n')
+    (tmp_path / "f15.yaml").write_text("atp: 1\n")
+    (error,) = atp.load(tmp_path / "f0.yaml").validate("syntax").errors
+    assert error.message("en") == "the file is over the limit: files in one another, at most 12"

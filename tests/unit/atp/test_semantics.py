@@ -291,3 +291,122 @@ def test_loops_and_contexts_beyond_what_python_nests_are_an_error(tmp_path: Path
     many = "atp: 1\nmain: {with: [" + "'#contextlib.nullcontext', " * 17 + "], process: []}\n"
     assert [p.key for p in atp.load(tmp_path / "t.yaml", text=many).validate("syntax").errors] == ["E100.limit"]
     atp.load(tmp_path / "t.yaml", text=many.replace("'#contextlib.nullcontext', ", "", 1)).build().run()
+
+
+@pytest.mark.parametrize("text", ["len()", "abs(1, 2)", "min()", "int(1, 2, 3)", "float()", "every(1, 2, 3)"])
+def test_wrong_number_of_arguments_in_an_expression_is_an_error(tmp_path: Path, text: str) -> None:
+    text = f"atp: 1\nmain: {{iterator: {{'#range': 2}}, process: [{{set: {{x: '{text}'}}}}], output: x}}\n"
+    assert [problem.code for problem in atp.load(tmp_path / "t.yaml", text=text).validate("syntax").errors] == ["E505"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "codes"),
+    [("", ["E302"]), ("[1, 2, 3, 4]", ["E304"]), ("{stop: 3}", ["E302", "E301"]), ("[9, 0, -1]", [])],
+)
+def test_range_is_checked_as_it_is_called(tmp_path: Path, arguments: str, codes: list[str]) -> None:
+    text = f"atp: 1\nx: {{'#range': {arguments}}}\nmain: {{iterator: '@x', process: []}}\n"
+    assert [problem.code for problem in atp.load(tmp_path / "t.yaml", text=text).validate().errors] == codes
+
+
+def test_count_below_zero_is_told_before_the_run(tmp_path: Path) -> None:
+    with pytest.raises(InvalidFileError, match="total is -1; it must be 0 or more"):
+        run('epochs: {"#atp.Epochs": -1}\nmain: {iterator: "@epochs", process: []}', tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("condition", "hint"),
+    [
+        ("$i and true", "did you mean 'True'?"),
+        ("$i is null", "did you mean 'None'?"),
+        ("mim($i, 2) > 1", "did you mean 'min'?"),
+        ("isinstance($i, 2)", "numbers, texts in quotes"),
+        ("i > 2", "write $i for an artefact"),
+        ('"@params.n" > 2', "put the whole value in one pair of quotes"),
+        ("'a' == @params.n", "put the whole value in one pair of quotes"),
+    ],
+)
+def test_hint_of_a_condition_leads_to_the_mend(tmp_path: Path, condition: str, hint: str) -> None:
+    text = (
+        "atp: 1\nparams: {n: 1}\nmain:\n  iterator: {'#range': 3, output: i}\n"
+        f"  process:\n    - if: {condition}\n      '#print': $i\n"
+    )
+    (error,) = atp.load(tmp_path / "t.yaml", text=text).validate().errors
+    assert hint in (error.hint_text() or "")
+
+
+def test_method_that_a_scheduler_wraps_is_no_error_at_level_init(tmp_path: Path) -> None:
+    text = """atp: 1
+net: {"#torch.nn.Linear": [1, 1]}
+optimizer: {"#torch.optim.SGD": ["@net.parameters()", 0.1]}
+schedule: {"#torch.optim.lr_scheduler.StepLR": ["@optimizer", 1]}
+main: {process: ["@optimizer.step", "@schedule.step"]}
+"""
+    assert atp.load(tmp_path / "t.yaml", text=text).validate("init").problems == ()
+
+
+def test_optimisers_and_moved_networks_are_checked_without_creating_them(tmp_path: Path) -> None:
+    text = """atp: 1
+net: {"#torch.nn.Linear": [1, 1]}
+model: {"@net.to": "@run.device"}
+optimizer: {"#torch.optim.Adam": ["@model.parameters()", 0.1]}
+main:
+  input: [x]
+  process:
+    - "@optimizer.stpe"
+    - {"@model": [$x, $x]}
+    - {"@model.weigh": }
+    - {"#print": ["@optimizer.param_groups", "@optimizer.state", "@model.weight"]}
+"""
+    problems = atp.load(tmp_path / "t.yaml", text=text).validate().problems
+    assert [problem.message() for problem in problems] == [
+        "'@optimizer' (Adam) has no 'stpe'",
+        "'@model' takes at most 1 positional arguments",
+        "'@model' (Linear) has no 'weigh'",
+    ]
+
+
+def _problems(text: str, folder: Path) -> list[tuple[str, int, str | None]]:
+    found = atp.load(folder / "t.yaml", text="atp: 1\n" + text).validate().problems
+    return [(problem.code, problem.place.line + 1, problem.hint_text()) for problem in found]
+
+
+def test_slip_in_the_word_process_is_the_only_error(tmp_path: Path) -> None:
+    text = "main:\n  iterator: {'#range': 3, output: i}\n  procesz:\n    each: [{'#abs': $i, output: k}]\n  output: k\n"
+    assert _problems(text, tmp_path) == [("E501", 4, "did you mean 'process'?")]
+    assert _problems("progress: {progress: [1, 2]}\nmain: {process: [{'#print': '@progress'}]}\n", tmp_path) == []
+
+
+def test_break_without_a_condition_says_that_it_needs_one(tmp_path: Path) -> None:
+    text = "main: {iterator: {'#range': 3}, process: [break]}\n"
+    assert _problems(text, tmp_path) == [("E502", 2, "'break' needs a value: break: …")]
+
+
+def test_name_that_is_no_library_has_no_errors_in_its_arguments(tmp_path: Path) -> None:
+    assert [code for code, *_ in _problems("x: {'#step': {params.a: 1, b.c: 2}}\n", tmp_path)] == ["E204"]
+
+
+def test_hint_is_found_in_a_large_library(tmp_path: Path) -> None:
+    text = "main: {with: '#torch.nograd', process: []}\n"
+    assert _problems(text, tmp_path) == [("E202", 2, "did you mean 'no_grad'?")]
+
+
+def test_mapping_that_was_meant_as_a_file_is_told_where_it_is_used(tmp_path: Path) -> None:
+    text = "step: {'step.yaml': {net: 1}}\nmain: {process: ['@step', '@step.val']}\n"
+    assert [(code, line) for code, line, _ in _problems(text, tmp_path)] == [("E203", 3), ("E203", 3)]
+
+
+@pytest.mark.parametrize(
+    ("replaced", "problem"),
+    [
+        ("loss.label_smoothing: high", ("E305", 3, None)),
+        ("params.w: '@params.wd'", ("E201", 3, "did you mean '@params.w'?")),
+    ],
+)
+def test_replaced_arguments_are_checked_like_written_ones(
+    tmp_path: Path, replaced: str, problem: tuple[str, int, str | None]
+) -> None:
+    (tmp_path / "step.yaml").write_text(
+        'atp: 1\nparams: {w: 1}\nloss: {"#torch.nn.CrossEntropyLoss": }\nmain: {process: [{"#print": "@params.w"}]}\n'
+    )
+    text = f"params: {{w: 2}}\nstep: {{'#step.yaml': {{{replaced}}}}}\nmain: {{process: ['@step']}}\n"
+    assert problem in _problems(text, tmp_path)
