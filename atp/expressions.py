@@ -11,7 +11,7 @@ from atp.names import is_name
 from atp.parsing.references import reference_from_text
 from atp.reading.nodes import Node, Scalar
 
-_COUNTS = {
+_COUNTS = {  # with how few and how many arguments each function can be called
     "len": (1, 1),
     "abs": (1, 1),
     "min": (1, 99),
@@ -20,7 +20,7 @@ _COUNTS = {
     "float": (1, 1),
     "every": (1, 2),
 }
-FUNCTIONS = tuple(_COUNTS)  # with how many arguments each takes
+FUNCTIONS = tuple(_COUNTS)
 _YAML_WORDS = {"true": "True", "false": "False", "null": "None"}
 LENGTH_MAX = 2000
 DEPTH_MAX = 100  # what walks a tree recursively, Python's compiler too, must come to its end
