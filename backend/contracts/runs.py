@@ -93,11 +93,8 @@ class RunTimings(Contract):
     total_s: float | None = None
 
 
-class Run(Contract):
-    """A run as every page sees it. `reason` explains every final state; `progress` is 0..100.
-
-    `train_params` are, in a test, the parameters of the training whose weights it tests.
-    """
+class RunBrief(Contract):
+    """Which run it is, and how it stands."""
 
     id: str
     number: int
@@ -105,6 +102,14 @@ class Run(Contract):
     project_name: str
     kind: RunKind
     state: RunState
+
+
+class Run(RunBrief):
+    """A run as every page sees it. `reason` explains every final state; `progress` is 0..100.
+
+    `train_params` are, in a test, the parameters of the training whose weights it tests.
+    """
+
     reason: Reason | None = None
     entry_file: str
     arguments: str = ""

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, Field
 
 from backend.contracts.base import Contract, Reason
 from backend.contracts.datasets import SampleEntry, Split
-from backend.contracts.runs import Label, Run, RunKind, RunState
+from backend.contracts.runs import Label, Run, RunBrief, RunState
 
 
 class Device(Contract):
@@ -19,15 +19,9 @@ class Device(Contract):
     slots: int = Field(default=1, ge=1)
 
 
-class WorkerRun(Contract):
+class WorkerRun(RunBrief):
     """A run that occupies a slot of a worker."""
 
-    id: str
-    number: int
-    project_id: str
-    project_name: str
-    kind: RunKind
-    state: RunState
     device: str
     progress: float
 

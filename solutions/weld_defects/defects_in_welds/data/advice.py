@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from defects_in_welds.data.image_files import Size, network_factor
+from defects_in_welds.data.image_files import Size, network_factor, read_size
 from defects_in_welds.data.problems import Problem
 from defects_in_welds.data.samples import Sample
 
@@ -49,8 +49,7 @@ def size_advice(samples: Splits, sides: Sides, finest_stride: int, shown: Callab
 
 def image_advice(size: Size, shown: str, sides: Sides) -> list[Problem]:
     """Of one image, by its shape alone: a long strip."""
-    factor = network_factor(size, *sides)
-    width, height = (max(1, round(side * factor)) for side in size)
+    width, height = read_size(size, network_factor(size, *sides))
     if min(width, height) >= LEAST_IMAGE_PX:
         return []
     holes = {"width": size[0], "height": size[1], "seen_width": width, "seen_height": height}

@@ -60,7 +60,7 @@ def shrink_factor(size: Size, short_side: int, long_side: int) -> float:
 
 
 def read_size(size: Size, factor: float) -> Size:
-    """(width, height) of an image of `size` that is shrunk by `factor` when read: whole pixels."""
+    """(width, height) of an image of `size` that is scaled by `factor`: whole pixels, at least one."""
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
