@@ -196,6 +196,7 @@ class LiveCharts {
     const isOtherRun = this.data?.run !== data.run;
     const wasLive = this.data?.live;
     this.data = data;
+    this.root.hidden = !data.shown;
     if (isOtherRun) this.reset();
     // after the last state one more fetch brings the points that came with it
     if (isOtherRun || wasLive !== data.live) this.isComplete = false;

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import session_keys
 from app.api_client import api
-from app.components import error_box, pipeline_editor, pipeline_graph, pipeline_library, pipeline_place
+from app.components import error_box, pipeline_editor, pipeline_graph, pipeline_library, pipeline_place, tab_bar
 from app.components.pipeline_draft import EDITOR, Draft, current, draw_again
 from app.format import plain
 from app.i18n import count, language, render, render_whole, t
@@ -129,17 +129,13 @@ def _status(report: PipelineReport, draft: Draft) -> None:
 
 def _show_views(draft: Draft, report: PipelineReport, file: PipelineFile) -> None:
     names = ("exec", "init", "help", "library")
-    tabs = st.tabs([t(f"pipelines.tab.{name}") for name in names], on_change="rerun", key="pipeline_tabs")
-    for tab, name in zip(tabs, names, strict=True):
-        if not tab.open:
-            continue
-        with tab:
-            if name == "help":
-                _show_help(draft)
-            elif name == "library":
-                pipeline_library.show_versions(draft, file)
-            else:
-                _show_graph(draft, report, name)
+    view = tab_bar.choose(t("pipelines.tabs"), {name: t(f"pipelines.tab.{name}") for name in names}, key="pipeline")
+    if view == "help":
+        _show_help(draft)
+    elif view == "library":
+        pipeline_library.show_versions(draft, file)
+    else:
+        _show_graph(draft, report, view)
 
 
 def _show_graph(draft: Draft, report: PipelineReport, kind: str) -> None:

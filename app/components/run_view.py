@@ -2,10 +2,8 @@
 
 from collections.abc import Callable
 
-import streamlit as st
-
 from app.api_client import api
-from app.components import error_box, live_charts, message_tabs, metric_views, run_details, run_log, run_status
+from app.components import error_box, live_charts, message_tabs, metric_views, run_details, run_log, run_status, tab_bar
 from app.i18n import t
 from backend.contracts.runs import FINAL_STATES, Run
 
@@ -14,21 +12,18 @@ def show(run: Run) -> None:
     """Status, then metrics (of a test), plots, messages, log and details."""
     run_status.show(run)
     parts: dict[str, Callable[[Run], None]] = {
-        "plots": live_charts.show,
         "messages": message_tabs.show,
         "log": run_log.show,
         "details": run_details.show,
     }
+    names = ["plots", *parts]
     if run.kind == "test":
-        parts = {"metrics": _show_metrics, **parts}
-    names = [t(f"run.tab.{name}") for name in parts]
-    for tab, (name, draw) in zip(
-        st.tabs(names, on_change="rerun", key=f"run_tabs_{run.kind}"), parts.items(), strict=True
-    ):
-        # closed tabs cost nothing, except that plots keep their zoom by staying mounted
-        if tab.open or name == "plots":
-            with tab:
-                draw(run)
+        parts["metrics"] = _show_metrics
+        names.insert(0, "metrics")
+    part = tab_bar.choose(t("run.tabs"), {name: t(f"run.tab.{name}") for name in names}, key=f"run_{run.kind}")
+    live_charts.show(run, is_shown=part == "plots")  # drawn in any case: they keep their zoom by staying mounted
+    if part in parts:
+        parts[part](run)
 
 
 def _show_metrics(run: Run) -> None:

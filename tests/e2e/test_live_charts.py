@@ -87,8 +87,8 @@ def test_a_live_run_draws_itself(world: World, ui: str, page: Page) -> None:
     expect(charts).to_have_attribute("data-version", "3", timeout=SEEN_WITHIN_MS)
     assert page.evaluate(X_RANGE) == zoomed
 
-    page.get_by_role("tab", name="Messages").click()
-    page.get_by_role("tab", name="Plots").click()
+    page.get_by_role("radio", name="Messages").click()
+    page.get_by_role("radio", name="Plots").click()
     expect(page.locator(".arm-charts__card").first).to_be_visible()
     assert page.evaluate(X_RANGE) == zoomed, "another tab of the page must not throw the zoom away"
 

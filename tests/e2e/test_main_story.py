@@ -109,11 +109,11 @@ def watch_it_live(page: Page, workstation: Workstation, run_id: str) -> None:
     charts = page.locator(".arm-charts")
     expect(charts).to_have_attribute("data-version", re.compile(r"[1-9]"), timeout=2 * MINUTES_MS)
     expect(page.get_by_text(re.compile(r"^([1-9]|[1-9]\d) ?%$")).first).to_be_visible(timeout=MINUTES_MS)
-    page.get_by_role("tab", name="Messages").click()
+    page.get_by_role("radio", name="Messages").click()
     expect(page.locator(".arm-message").first).to_be_visible()
     assert workstation.api.run(run_id).state == "running"
     shot(page, "4-training-messages")
-    page.get_by_role("tab", name="Plots").click()
+    page.get_by_role("radio", name="Plots").click()
     shot(page, "5-training-live")
     expect(page.get_by_text("Test these weights")).to_be_visible(timeout=5 * MINUTES_MS)
     run = workstation.api.run(run_id)

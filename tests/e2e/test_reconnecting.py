@@ -87,7 +87,7 @@ def test_a_killed_part_is_told_and_the_page_goes_on(workstation: Workstation, ru
     assert page.evaluate(X_RANGE) == zoomed, "the zoom is lost"
     expect(page.get_by_label(re.compile("^epochs"))).to_be_visible()
     expect(page.get_by_label(re.compile("^epochs"))).to_have_value("77")
-    expect(page.get_by_role("tab", name="Plots")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("radio", name="Plots")).to_have_attribute("aria-checked", "true")
     expect(page.locator(FAULTS)).to_have_count(0)
     assert workstation.api.run(run.id).state == "running"
 
@@ -96,14 +96,14 @@ def test_clicks_during_an_outage_are_followed_after_it(workstation: Workstation,
     """A tab chosen while the API is away opens when it is back, and what was typed is kept."""
     killed = kill(workstation, "api")
     expect(page.locator(".arm-reconnecting")).to_be_visible(timeout=20_000)
-    page.get_by_role("tab", name="Messages").click()
+    page.get_by_role("radio", name="Messages").click()
     epochs = page.get_by_label(re.compile("^epochs"))
     epochs.fill("88")
     epochs.press("Enter")
     until_restarted(workstation, "api", killed)
     expect(page.locator(".arm-reconnecting")).to_be_hidden(timeout=BACK_WITHIN_MS)
     settle(page)
-    expect(page.get_by_role("tab", name="Messages")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("radio", name="Messages")).to_have_attribute("aria-checked", "true")
     expect(page.locator(".arm-message").first).to_be_visible()
     expect(page.get_by_label(re.compile("^epochs"))).to_have_value("88")
 
@@ -120,7 +120,7 @@ def unattended(workstation: Workstation) -> Iterator[None]:
 def test_an_outage_that_lasts_is_explained_and_ends_alone(
     workstation: Workstation, page: Page, unattended: None
 ) -> None:
-    page.get_by_role("tab", name="Plots").click()
+    page.get_by_role("radio", name="Plots").click()
     killed = kill(workstation, "ui")
     expect(page.locator(".arm-reconnecting")).to_contain_text("is arm up still running", timeout=60_000)
     page.wait_for_timeout(2_000)

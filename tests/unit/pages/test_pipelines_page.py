@@ -164,7 +164,7 @@ def test_an_older_version_comes_back_into_the_editor(pipeline, open_page):
     )
     pipeline.pipeline_versions["p1"].append(version)
     page = open_page("pipelines", project="p1")
-    page.session_state["pipeline_tabs"] = "Versions"
+    page.session_state["tab_bar_pipeline"] = "library"
     page.run()
     page.button(key="pipeline_restore_1").click().run()
     assert not page.exception
@@ -174,7 +174,7 @@ def test_an_older_version_comes_back_into_the_editor(pipeline, open_page):
 
 def test_help_is_shown_as_text(pipeline, open_page):
     page = open_page("pipelines", project="p1")
-    page.session_state["pipeline_tabs"] = "Help"
+    page.session_state["tab_bar_pipeline"] = "help"
     page.run()
     assert not page.exception
     assert "a page of help" in [code.value for code in page.code]
@@ -240,7 +240,7 @@ def test_a_later_failure_matters_more_than_an_older_place(monkeypatch):
 def test_a_pipeline_becomes_the_launch_file(pipeline, open_page):
     pipeline.created["/projects/p1"] = pipeline.projects["p1"]
     page = open_page("pipelines", project="p1")
-    page.session_state["pipeline_tabs"] = "Versions"
+    page.session_state["tab_bar_pipeline"] = "library"
     page.run()
     page.button(key="pipeline_make_launch_file").click().run()
     assert not page.exception

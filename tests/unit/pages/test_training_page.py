@@ -131,7 +131,7 @@ def test_limits_and_processes_stand_in_the_details(world, open_page):
     limits = RunLimits(time_s=5400, memory_mb=1536, threads=3)
     world.runs["r1"] = contract_objects.run(processes=4, retries=2, limits=limits, language="ru")
     page = open_page("training", run="r1")
-    page.session_state["run_tabs_train"] = "Details"
+    page.session_state["tab_bar_run_train"] = "details"
     page.run()
     assert not page.exception
     tables = [table.value for table in page.dataframe if "Name" in table.value]
@@ -184,7 +184,7 @@ def test_one_process_of_several_can_be_read_alone(world, open_page):
     world.runs["r1"] = contract_objects.run(processes=2)
     world.logs["r1", "stdout"] = "[rank 0] first\n[rank 1] second\n"
     page = open_page("training", run="r1")
-    page.session_state["run_tabs_train"] = "Log"
+    page.session_state["tab_bar_run_train"] = "log"
     page.run()
     assert page.code[0].value == "[rank 0] first\n[rank 1] second"
     page.session_state["log_rank_r1"] = 1
@@ -197,7 +197,7 @@ def test_of_a_long_log_only_the_end_is_asked_for(world, open_page):
     world.runs["r1"] = contract_objects.run()
     world.logs["r1", "stdout"] = "line of the log\n" * 200_000
     page = open_page("training", run="r1")
-    page.session_state["run_tabs_train"] = "Log"
+    page.session_state["tab_bar_run_train"] = "log"
     page.run()
     assert "The last 60 kB of 3.2 MB are shown." in shown_text(page)
     assert [query for _, path, query, _ in world.requests if path.endswith("/stdout")][-1] == {"tail_bytes": "262144"}
@@ -264,7 +264,7 @@ def test_messages_are_shown_as_text_and_never_as_html(world, open_page):
     world.runs["r1"] = contract_objects.run(message_counts={"info": 1})
     world.messages["r1"].append(Message(time=0, level="info", text="<img src=x onerror=alert(1)>"))
     page = open_page("training", run="r1")
-    page.session_state["run_tabs_train"] = "Messages"
+    page.session_state["tab_bar_run_train"] = "messages"
     page.run()
     assert not page.exception
     html = "".join(element.proto.body for element in page.get("html"))
