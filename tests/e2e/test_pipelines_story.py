@@ -86,6 +86,9 @@ def a_step_of_another_file_leads_to_that_file(page: Page, workstation: Workstati
     assert "pipeline=seg_step.yaml" in page.url
     page.goto(f"{workstation.url}/pipelines?project={project.id}&pipeline=seg.yaml")
     page.get_by_role("radio", name="Initialisation").click()
+    # until then the other graph is shown, with nodes of the same names
+    expect(page.get_by_role("radio", name="main")).to_have_count(0)
+    settle(page)
     page.locator(".arm-graph a text", has_text=re.compile("^▸ @step$")).first.click()
     page.locator(".arm-graph a text", has_text="@loss_aux").first.click()
     expect(page.locator(".cm-line").first).to_have_text("# seg_step.yaml", timeout=PATIENCE_MS)
