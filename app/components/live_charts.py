@@ -30,11 +30,11 @@ _component = st.components.v2.component(
 )
 
 
-def show(run: Run, key: str = "live_charts", is_shown: bool = True) -> None:
+def show(run: Run, is_shown: bool) -> None:
     """One chart per graph of `run`; graphs that differ only before the slash (train/loss, val/loss) share one.
 
     Charts that are not shown take no room and keep their zoom.
     """
     labels = {label: t(f"charts.{label}") for label in _LABELS}
     is_live = run.state not in FINAL_STATES
-    _component(key=key, data={"run": run.id, "live": is_live, "shown": is_shown, "labels": labels})
+    _component(key="live_charts", data={"run": run.id, "live": is_live, "shown": is_shown, "labels": labels})

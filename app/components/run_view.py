@@ -12,17 +12,17 @@ def show(run: Run) -> None:
     """Status, then metrics (of a test), plots, messages, log and details."""
     run_status.show(run)
     parts: dict[str, Callable[[Run], None]] = {
+        "metrics": _show_metrics,
         "messages": message_tabs.show,
         "log": run_log.show,
         "details": run_details.show,
     }
-    names = ["plots", *parts]
+    names = ["plots", "messages", "log", "details"]
     if run.kind == "test":
-        parts["metrics"] = _show_metrics
-        names.insert(0, "metrics")
+        names = ["metrics", *names]
     part = tab_bar.choose(t("run.tabs"), {name: t(f"run.tab.{name}") for name in names}, key=f"run_{run.kind}")
     live_charts.show(run, is_shown=part == "plots")  # drawn in any case: they keep their zoom by staying mounted
-    if part in parts:
+    if part != "plots":
         parts[part](run)
 
 

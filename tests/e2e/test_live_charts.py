@@ -23,6 +23,7 @@ from tests.unit.app import contract_objects, contract_server
 from tests.unit.app.contract_server import World
 
 ROOT = Path(__file__).resolve().parents[2]
+SEEN_WITHIN_MS = 2_000
 X_RANGE = "document.querySelector('.arm-charts__plot')._fullLayout.xaxis.range"
 LONG_SCRIPT = """
 import PlatformAPI
@@ -74,16 +75,16 @@ def test_a_live_run_draws_itself(world: World, ui: str, page: Page) -> None:
     expect(charts).to_have_attribute("data-state", "empty", timeout=30_000)
 
     show_points(world, version=1, count=5)
-    expect(page.locator(".arm-charts__card")).to_have_count(2)
+    expect(page.locator(".arm-charts__card")).to_have_count(2, timeout=SEEN_WITHIN_MS + 3_000)  # plotly loads once
     assert page.locator(".arm-charts__title").all_inner_texts() == ["loss", "mAP"]
 
     show_points(world, version=2, count=50)
-    expect(charts).to_have_attribute("data-version", "2")
+    expect(charts).to_have_attribute("data-version", "2", timeout=SEEN_WITHIN_MS)
 
     zoom(page)
     zoomed = page.evaluate(X_RANGE)
     show_points(world, version=3, count=80)
-    expect(charts).to_have_attribute("data-version", "3")
+    expect(charts).to_have_attribute("data-version", "3", timeout=SEEN_WITHIN_MS)
     assert page.evaluate(X_RANGE) == zoomed
 
     page.get_by_role("radio", name="Messages").click()
@@ -94,8 +95,8 @@ def test_a_live_run_draws_itself(world: World, ui: str, page: Page) -> None:
     show_points(world, version=4, count=90)
     world.runs["r1"] = contract_objects.run(state="finished")
     expect(page.get_by_text("Test these weights")).to_be_visible(timeout=10_000)
-    expect(charts).to_have_attribute("data-version", "4")
-    expect(charts).to_have_attribute("data-state", "final")
+    expect(charts).to_have_attribute("data-version", "4", timeout=SEEN_WITHIN_MS)
+    expect(charts).to_have_attribute("data-state", "final", timeout=SEEN_WITHIN_MS)
     asked = len(points_requests(world))
     page.wait_for_timeout(2_500)
     assert len(points_requests(world)) == asked, "a final run is not asked again"
@@ -164,7 +165,7 @@ def test_zoom_brings_exact_points_and_a_double_click_the_overview(workstation: W
     assert page.evaluate(f"[{drawn}[1].x, {drawn}[1].text]") == [[9_000], ["nan"]]
 
     zoom(page, left=0.44, right=0.48, down=2)
-    expect(card).to_have_attribute("data-exact", "true")
+    expect(card).to_have_attribute("data-exact", "true", timeout=SEEN_WITHIN_MS)
     low, high = page.evaluate(X_RANGE)
     assert 0 < high - low < 1_000
     steps, values = page.evaluate(f"[{drawn}[0].x, {drawn}[0].y]")
@@ -174,6 +175,6 @@ def test_zoom_brings_exact_points_and_a_double_click_the_overview(workstation: W
     box = page.locator(".arm-charts__plot .nsewdrag").first.bounding_box()
     assert box is not None
     page.mouse.dblclick(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    expect(card).to_have_attribute("data-exact", "false")
+    expect(card).to_have_attribute("data-exact", "false", timeout=SEEN_WITHIN_MS)
     low, high = page.evaluate(X_RANGE)
     assert low <= 0 and high >= 19_999
